@@ -94,6 +94,9 @@ export class LogSync implements SharedLog<SyncPoint> {
     return Effect.sync(cancel)
   })
 
+  bytesTo({ active, position }: SyncPoint): number {
+    return Math.max(0, position - (this.at.baseOffset === active.baseOffset ? this.at.position : 0))
+  }
   /** A shared sync made everything up to `point` durable. */
   reached(point: SyncPoint): void {
     if (this.fault !== undefined) return

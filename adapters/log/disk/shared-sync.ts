@@ -8,6 +8,8 @@ export interface SharedLog<Point> {
   /** Its requests that wait for a shared sync. */
   sharedWaits: number
   readonly fault: LogFault | undefined
+  /** How many bytes before `point` are not known to be durable. */
+  readonly bytesTo: (point: Point) => number
   /** A shared sync made everything up to `point` durable. */
   readonly reached: (point: Point) => void
   /** No request of it waits for a shared sync any more. */
@@ -62,6 +64,10 @@ const logsMin = 1.25
 const pauseMsMax = 1
 /** Requests in a round, on average, from which on the next round waits for more. One client that waits for each answer never waits for others. */
 const pauseFrom = 2
+/**
+ * Bytes of a round, on average, from which on the next one does not wait: the disk writes for longer than it takes to begin, and would be idle in the pause.
+ */
+const bulkBytes = 262_144
 /** A shared sync that takes longer than that many syncs of one log, and than so many ms, writes out what is none of the logs' business. */
 const slowFactor = 8
 const slowMsMin = 50
@@ -92,9 +98,10 @@ export class SharedSync<Point> {
   private crowd = 0
   private windowFrom = 0
   private aloneMs = 0
-  /** Averages of the last rounds: their logs, their requests, and their time. */
+  /** Averages of the last rounds: their logs, their requests, their bytes, and their time. */
   private logs = 0
   private requests = 0
+  private bytes = 0
   private sharedMs = 0
   /** So many requests are as many as lately came together. */
   private gathered = 0
@@ -136,7 +143,7 @@ export class SharedSync<Point> {
     if (this.crowd < bounds.crowdMin || now < this.restUntil) return
     this.usedAt = now
     this.logs = logsMin * 2
-    this.requests = this.gathered = this.sharedMs = 0
+    this.requests = this.bytes = this.gathered = this.sharedMs = 0
     if (this.thread !== undefined) this.isOpen = true
     else this.start(this.volume)
   }
@@ -191,8 +198,8 @@ export class SharedSync<Point> {
     }
     this.rounds++
     this.context.syncTimes.add(ms, false)
-    const logs = this.reach(released)
-    this.adapt(ms, logs.size, released.length)
+    const { bytes, logs } = this.reach(released)
+    this.adapt(ms, { bytes, logs: logs.size, requests: released.length })
     for (const { log, synced } of released) synced?.(log.fault)
     for (const log of logs) if (log.sharedWaits === 0) log.drained()
     this.noteSoon(logs)
@@ -222,27 +229,30 @@ export class SharedSync<Point> {
   }
 
   /** Each log advances once, to the last of its points. */
-  private reach(released: ReadonlyArray<Wait<Point>>): ReadonlySet<SharedLog<Point>> {
+  private reach(released: ReadonlyArray<Wait<Point>>): { readonly logs: ReadonlySet<SharedLog<Point>>; readonly bytes: number } {
     const logs = new Set<SharedLog<Point>>()
+    let bytes = 0
     for (let i = released.length - 1; i >= 0; i--) {
       const { log, point } = released[i] as Wait<Point>
       log.sharedWaits--
       if (logs.has(log)) continue
       logs.add(log)
+      bytes += log.bytesTo(point)
       log.reached(point)
     }
-    return logs
+    return { logs, bytes }
   }
 
-  private adapt(ms: number, logs: number, requests: number): void {
+  private adapt(ms: number, { bytes, logs, requests }: { readonly logs: number; readonly requests: number; readonly bytes: number }): void {
     this.usedAt = this.context.now()
     this.logs = toward(this.logs, logs)
     this.requests = toward(this.requests, requests)
+    this.bytes = toward(this.bytes, bytes)
     this.gathered = Math.max(requests, this.gathered * 0.95)
     const slowMs = Math.max(slowMsMin, slowFactor * this.aloneMs)
     // Several in a row are slow, not one: single syncs of logs wait for a busy disk, too.
     this.sharedMs = toward(this.sharedMs, Math.min(ms, 2 * slowMs))
-    this.thread?.pause(this.requests >= pauseFrom ? Math.min(pauseMsMax, ms) : 0)
+    this.thread?.pause(this.requests >= pauseFrom && this.bytes < bulkBytes ? Math.min(pauseMsMax, ms) : 0)
     const isSlow = this.sharedMs > slowMs
     if (!isSlow && this.logs >= logsMin) return
     this.isOpen = false

@@ -84,9 +84,18 @@ const untilFetched = (cluster: Cluster): Promise<unknown> =>
 const latency = async (cluster: Cluster, topic: string, { seconds, tiny }: Amount) =>
   steadyLoad(portsOf(cluster), { topic, partitions: partitionsOf(cluster), perSecond: tiny ? 200 : perSecond, valueBytes: 100, acks: -1, seconds })
 
+/**
+ * Writes out what any program has left unsynced on this machine: the other side's acks=1 leaves gigabytes, and the syncs of ours would
+ * write them.
+ */
+const disksAtRest = (): Promise<number> => Bun.spawn(["sync"]).exited
+
 const underLoad = async (cluster: Cluster, amount: Amount): Promise<Values> => {
+  await disksAtRest()
   const all = await produce(cluster, -1, amount.seconds)
+  await disksAtRest()
   const leader = await produce(cluster, 1, amount.seconds)
+  await disksAtRest()
   const replicated = await latency(cluster, three, amount)
   const single = await latency(cluster, one, amount)
   return {

@@ -33,6 +33,8 @@ class ToldLog implements SharedLog<number> {
   sharedWaits = 0
   fault: LogFault | undefined
   readonly told: Array<string> = []
+  constructor(private readonly bytesEach = 0) {}
+  readonly bytesTo = () => this.bytesEach
   readonly reached = (point: number) => void this.told.push(`reached ${point}`)
   readonly noteReached = () => void this.told.push("noted")
   readonly drained = () => void this.told.push("drained")
@@ -148,6 +150,22 @@ test("a request of a log that went offline meanwhile gets its fault", () => {
   log.fault = { message: "offline" } as LogFault
   state.heard({ covered: state.ticket, error: undefined, ms: 1 })
   expect(answers).toEqual([log.fault])
+})
+
+test("a round with much to write does not wait for more requests", () => {
+  const { shared, state, ready } = open()
+  ready()
+  const round = (logs: ReadonlyArray<ToldLog>) => {
+    for (const log of logs) for (let i = 0; i < 3; i++) shared.join(log, i, () => undefined)
+    state.heard({ covered: state.ticket, error: undefined, ms: 0.4 })
+  }
+  const [little, much] = [1000, 200_000].map((bytes) => [new ToldLog(bytes), new ToldLog(bytes)])
+  for (let i = 0; i < 50; i++) round(little ?? [])
+  expect(state.pauses.at(-1)).toBe(0.4)
+  for (let i = 0; i < 50; i++) round(much ?? [])
+  expect(state.pauses.at(-1)).toBe(0)
+  for (let i = 0; i < 50; i++) round(little ?? [])
+  expect(state.pauses.at(-1)).toBe(0.4)
 })
 
 test("rounds with one log end the sharing; a round waits for more requests once rounds have several", () => {
