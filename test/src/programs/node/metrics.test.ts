@@ -89,6 +89,9 @@ describe("the metrics of a cluster of two nodes", () => {
     expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8")
     expect(new Set(scraped.map(({ name }) => name))).toEqual(new Set(values.map(({ name }) => name)))
     expect(new Set(scraped.map(({ labels }) => labels["node"]))).toEqual(new Set(["0", "1"]))
+    // Prometheus refuses two samples with the same name and labels.
+    const keys = scraped.map(({ labels, name }) => JSON.stringify([name, labels]))
+    expect(keys.filter((key, at) => keys.indexOf(key) !== at)).toEqual([])
   })
 
   test("franz cluster metrics prints the same in text and in JSON", async () => {
