@@ -7,6 +7,13 @@ import type { PendingRecord, ProduceBatch } from "../accumulator/batch.ts"
 import type { BufferMemory } from "../accumulator/buffer-memory.ts"
 import type { SendError } from "../accumulator/delivery.ts"
 import type { PartitionQueue } from "../accumulator/partition-queue.ts"
+import type { ProducerSettings } from "../accumulator/settings.ts"
+
+interface Services {
+  readonly clock: Clock.Clock
+  readonly fibers: BackgroundFibers["Type"]
+  readonly settings: Pick<ProducerSettings, "deliveryTimeoutMs">
+}
 
 /**
  * Delivers exactly one report for each message, frees its buffer memory, and knows which batches have no report yet.
@@ -15,15 +22,16 @@ import type { PartitionQueue } from "../accumulator/partition-queue.ts"
  * starts again after a defect, a request is in flight, or a connection is being opened.
  */
 export class DeliveryReports {
+  private readonly deliveryTimeoutMs: number
   private readonly open = new Map<ProduceBatch, PartitionQueue>()
   private readonly timer: DeadlineTimer
   /** `onExpired` gets each partition of which a batch was given up at its deadline. */
   constructor(
     private readonly memory: BufferMemory,
-    clock: Clock.Clock,
-    fibers: BackgroundFibers["Type"],
+    { clock, fibers, settings }: Services,
     private readonly onExpired: (queue: PartitionQueue) => void
   ) {
+    this.deliveryTimeoutMs = settings.deliveryTimeoutMs
     this.timer = new DeadlineTimer(clock, fibers, "producer's expiry", (now) => this.expire(now))
   }
 
@@ -101,12 +109,18 @@ export class DeliveryReports {
         continue
       }
       // The broker may have stored what is in flight.
-      if (queue.inFlight.includes(batch))
-        this.giveUpUnknown(queue, batch, `the broker did not respond within deliveryTimeoutMs=${batch.deadline - batch.createdAt}.`)
-      else this.giveUp(queue, batch, batch.lastError ?? unsent(queue, batch))
+      if (queue.inFlight.includes(batch)) this.giveUpUnknown(queue, batch, `the broker did not respond within deliveryTimeoutMs=${this.deliveryTimeoutMs}.`)
+      else this.giveUp(queue, batch, batch.lastError ?? this.unsent(queue))
       this.onExpired(queue)
     }
     return next
+  }
+
+  /** The batch was never sent. It may be younger than its messages, which waited for their turn before. */
+  private unsent({ inFlight, partition, topic }: PartitionQueue): SendError {
+    const reason =
+      inFlight.length > 0 ? "the batches before it had no response." : "it was not its turn before that. The client or the machine may be overloaded."
+    return new RequestTimedOut({ what: `Sending to ${topic}-${partition}`, timeoutMs: this.deliveryTimeoutMs, reason })
   }
 
   /** Refuses messages whose bytes changed after the call. A batch that held no others is settled. */
@@ -152,6 +166,3 @@ export class DeliveryReports {
     for (const listener of batch.onSettled) listener()
   }
 }
-
-const unsent = ({ partition, topic }: PartitionQueue, { createdAt, deadline }: ProduceBatch): SendError =>
-  new RequestTimedOut({ what: `Sending to ${topic}-${partition}`, timeoutMs: deadline - createdAt, reason: "the batches before it had no response." })

@@ -87,7 +87,7 @@ export class Sender {
     private readonly partitioner: Partitioner,
     private readonly placed: Effect.Effect<void>
   ) {
-    this.reports = new DeliveryReports(memory, services.clock, services.fibers, (queue) => this.onExpired(queue))
+    this.reports = new DeliveryReports(memory, services, (queue) => this.onExpired(queue))
   }
 
   private onUnreachable(node: NodeView, error: NonNullable<ProduceBatch["lastError"]>): void {

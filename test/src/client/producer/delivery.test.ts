@@ -52,6 +52,28 @@ describe("deliveryTimeoutMs is the whole time of a message", () => {
       })
     ))
 
+  test("also of one that waited for its topic before; the errors say deliveryTimeoutMs, and not what was left of it", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("warm", 1)
+        const producer = yield* Producer.make({ leader, deliveryTimeoutMs: 2000, createTopics: false })
+        yield* producer.sendMessage("warm", "v")
+        const sent = yield* Effect.fork(took(producer.sendMessage("late", "first")))
+        yield* Effect.sleep(1500)
+        fake.fate = () => "deaf"
+        fake.add("late", 1)
+        yield* Effect.sleep(400)
+        const behind = yield* Effect.fork(took(producer.sendMessage("late", "second")))
+        const first = yield* Fiber.join(sent)
+        expect(first.ms).toBeLessThan(2100)
+        expect(first.result).toMatchObject({ left: { _tag: "OutcomeUnknown", reason: "the broker did not respond within deliveryTimeoutMs=2000." } })
+        const second = yield* Fiber.join(behind)
+        expect(second.ms).toBeLessThan(2100)
+        expect(tagOf(second.result)).not.toBe("stored")
+        expect(Either.isLeft(second.result) && second.result.left.message).toContain("2000")
+      })
+    ))
+
   test("thousands of messages that wait end each at its own deadline, by a few timers", () =>
     withFake((_, clock) =>
       Effect.gen(function* () {
