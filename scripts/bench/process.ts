@@ -3,17 +3,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { leaves } from "./cleanup.ts"
-
-const ticks = Number(spawnSync("getconf", ["CLK_TCK"], { encoding: "utf8" }).stdout) || 100
+import { cpuClock } from "./cpu-clock.ts"
 
 /** User and system time of a process and all its threads, seconds. */
-export const cpuSeconds = (pid: number): number => {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return (Number(fields[11]) + Number(fields[12])) / ticks
-}
-/** The processor time of a process since it was `before`, seconds: at least one tick of the kernel's clock, since less cannot be told from nothing. */
-export const cpuSecondsSince = (pid: number, before: number): number => Math.max(1 / ticks, cpuSeconds(pid) - before)
+export const cpuSeconds = cpuClock.seconds
+/** The processor time of a process since it was `before`, seconds: at least what the clock can tell, since less cannot be told from nothing. */
+export const cpuSecondsSince = (pid: number, before: number): number => Math.max(cpuClock.resolutionSeconds, cpuSeconds(pid) - before)
 /** Resident memory of a process, MiB. */
 export const rssMiB = (pid: number): number => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0) / 1024
 export const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
