@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { directoryCircles, fileCircles } from "./tidy/circles.ts"
 import { subjectsSinceRule } from "./tidy/commits.ts"
 import { isExcused, unusedExportFindings, unusedExports } from "./tidy/exports.ts"
-import { dateNow, platformGlobals } from "./tidy/globals.ts"
+import { dateNow, importedTime, platformGlobals } from "./tidy/globals.ts"
 import { importLaw } from "./tidy/import-law.ts"
 import { runOxlint } from "./tidy/oxlint.ts"
 import { readRatchet, readWordRatchet, writeRatchet, writeWordRatchet } from "./tidy/ratchet.ts"
@@ -66,6 +66,7 @@ const findings: ReadonlyArray<Finding> = [
   ...importLaw(sources),
   ...platformGlobals(diagnostics),
   ...dateNow(sources),
+  ...importedTime(sources),
   ...leftovers(sources),
   ...shortDeadlines(sources),
   ...deadFiles(sources),

@@ -1,7 +1,7 @@
 import { laws } from "./import-law.ts"
 import { lex } from "./lexer.ts"
 import type { Diagnostic } from "./oxlint.ts"
-import type { Finding, Source } from "./source.ts"
+import { type Finding, importsOf, type Source } from "./source.ts"
 
 /** Globals that tell the time, wait, or draw: in every room but adapters/clock they come from Effect's Clock and Random, or as data. Secrets are drawn in adapters/cryptography. */
 const timers = new Set(["setTimeout", "setInterval", "clearTimeout", "clearInterval"])
@@ -11,7 +11,8 @@ const judge = ({ code, message, filename }: Diagnostic): string | undefined => {
   if (filename.startsWith("scripts/") || filename.startsWith("test/")) return undefined
   if (code === "eslint(no-restricted-properties)") {
     const name = message.match(/'([^']+)'/)?.[1] ?? message
-    return /^adapters\/(clock|cryptography)\//.test(filename) ? undefined : `${name}: ${advice}`
+    const allowed = name.startsWith("crypto.") ? "adapters/cryptography/" : "adapters/clock/"
+    return filename.startsWith(allowed) ? undefined : `${name}: ${advice}`
   }
   const name = message.match(/'([^']+)'/)?.[1] ?? message
   const law = laws.find(({ room }) => room.test(filename))
@@ -27,6 +28,24 @@ export const platformGlobals = (diagnostics: ReadonlyArray<Diagnostic>): Readonl
     const message = judge(diagnostic)
     return message === undefined ? [] : [{ path: diagnostic.filename, line: diagnostic.line, message }]
   })
+
+/** Modules of the platform that have timers or chance under other names than the globals: what of them is meant, and the one room that may import it. */
+const modules: ReadonlyArray<readonly [module: RegExp, names: RegExp, room: string]> = [
+  [/^(node:)?timers(\/promises)?$/, /\b(setTimeout|setInterval|clearTimeout|clearInterval|scheduler)\b|\*/, "adapters/clock/"],
+  [/^(node:)?perf_hooks$/, /./, "adapters/clock/"],
+  [/^(node:)?crypto$/, /\b(random\w+|getRandomValues|webcrypto)\b|\*/, "adapters/cryptography/"]
+]
+
+/** Time and chance that a file imports from a module of the platform. */
+export const importedTime = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> =>
+  sources
+    .filter(({ path }) => /^(domain|src|adapters)\//.test(path))
+    .flatMap((source) =>
+      importsOf(source).flatMap(({ line, names, specifier }) => {
+        const found = modules.find(([module, meant, room]) => module.test(specifier) && meant.test(names) && !source.path.startsWith(room))
+        return found === undefined ? [] : [{ path: source.path, line, message: `${names.trim()} of ${specifier}: ${advice}` }]
+      })
+    )
 
 /** The clock read by `new Date()`, which no rule of oxlint knows. */
 export const dateNow = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> =>

@@ -35,7 +35,7 @@ export const laws: ReadonlyArray<Law> = [
   { room: /^src\/leader\//, may: [/^domain\//, /^src\/(protocol|ports|wire|stream|groups|serve)\//], packages: effectOnly },
   { room: /^src\/broker\//, may: [/^domain\//, /^src\/(protocol|ports|wire|stream|groups|serve)\//], packages: effectOnly },
   { room: /^src\/client\//, may: [/^domain\//, /^src\/(protocol|ports|wire)\//], packages: effectOnly },
-  { room: /^src\/(cli|console)\//, may: [/^domain\//, /^src\/client\//], packages: platform },
+  { room: /^src\/cli\//, may: [/^domain\//, /^src\/client\//], packages: platform },
   { room: /^src\/programs\//, may: [/./], packages: platform },
   { room: /^adapters\//, may: [/^domain\//, /^src\/ports\//], packages: platform },
   { room: /^scripts\//, may: [/^(domain|src|adapters|scripts|test)\//], packages: platform },

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { circlesOf, fileCircles } from "../../scripts/tidy/circles.ts"
 import { unusedExports } from "../../scripts/tidy/exports.ts"
-import { dateNow } from "../../scripts/tidy/globals.ts"
+import { dateNow, importedTime } from "../../scripts/tidy/globals.ts"
 import { importLaw } from "../../scripts/tidy/import-law.ts"
 import { lex } from "../../scripts/tidy/lexer.ts"
 import { deadFiles, leftovers, shortDeadlines } from "../../scripts/tidy/rules.ts"
@@ -74,6 +74,21 @@ describe("the clock read by new Date()", () => {
   test("is found outside adapters/clock, but not in comments, texts, tests or there", () => {
     expect(dateNow([file("src/wire/x.ts", text)]).map(({ line }) => line)).toEqual([1])
     expect(dateNow([file("adapters/clock/x.ts", text), file("test/x.ts", text)])).toEqual([])
+  })
+})
+
+describe("time and chance from modules of the platform", () => {
+  const found = (path: string, text: string) => importedTime([file(path, text)]).map(({ line }) => line)
+  const timers = 'import { setImmediate } from "node:timers"\nimport { setTimeout as wait } from "node:timers/promises"\nimport * as timers from "timers"\n'
+  const chance = 'import { createHash } from "node:crypto"\nimport { randomBytes } from "node:crypto"\nimport * as all from "node:crypto"\n'
+  test("are found under any name, and only what tells the time, waits or draws", () => {
+    expect(found("adapters/log/x.ts", timers)).toEqual([2, 3])
+    expect(found("src/programs/x.ts", chance)).toEqual([2, 3])
+    expect(found("adapters/transport/x.ts", 'import { performance } from "node:perf_hooks"\n')).toEqual([1])
+  })
+  test("are allowed where the ports are implemented, in scripts and in tests", () => {
+    expect([...found("adapters/clock/x.ts", timers), ...found("adapters/cryptography/x.ts", chance)]).toEqual([])
+    expect([...found("test/x.ts", timers), ...found("scripts/x.ts", chance)]).toEqual([])
   })
 })
 
@@ -238,6 +253,14 @@ describe("./franz check", () => {
     ["a Layer in the domain", "domain/log/a.ts", 'import { Layer } from "effect"\n\nexport const a = Layer.empty\n', /^domain\/log\/a\.ts:1 .*Layer/],
     ["a timer in an adapter", "adapters/log/d.ts", "export const d = () => setTimeout(() => 1, 5)\n", /^adapters\/log\/d\.ts:1 setTimeout: /],
     ["the clock in an adapter", "adapters/log/d.ts", "export const d = () => Date.now()\n", /^adapters\/log\/d\.ts:1 Date\.now: /],
+    ["the clock where secrets are drawn", "adapters/cryptography/d.ts", "export const d = () => Date.now()\n", /^adapters\/cryptography\/d\.ts:1 Date\.now: /m],
+    ["chance in the clock", "adapters/clock/d.ts", "export const d = () => crypto.randomUUID()\n", /^adapters\/clock\/d\.ts:1 crypto\.randomUUID: /m],
+    [
+      "a timer from a module",
+      "adapters/log/d.ts",
+      'import { setTimeout } from "node:timers"\n\nexport const d = setTimeout\n',
+      /^adapters\/log\/d\.ts:1 .*node:timers/
+    ],
     ["a circle", "domain/log/a.ts", 'import type { b } from "../../src/leader/b.ts"\n\nexport const a: typeof b = 1\n', /2 files import each other in circles/]
   ]
   for (const [what, path, text, said] of mistakes)
