@@ -34,7 +34,7 @@ const bounds: Readonly<Record<number, number>> = {
 }
 
 /**
- * Elements that the arrays of one request may have altogether, tagged fields included; the connection of a request with more is closed. Kafka has no such bound in general. Here it
+ * Elements that the arrays of one request may have altogether, tagged fields included. A request with more gets INVALID_REQUEST, or its connection is closed where the response has no error for the whole request. Kafka has no such bound in general. Here it
  * follows from the bounds of a cluster: a larger request names objects that do not exist, or repeats names, and would take memory before its handler sees it.
  */
 export const requestElementsMax = (apiKey: number): number => bounds[apiKey] ?? few

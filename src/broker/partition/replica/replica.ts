@@ -50,9 +50,9 @@ const scannedMax = 1000
  * A partition's replica on this broker: its log, what is derived from the log (producers, leader epochs), its high watermark and its role. All appends and reads go through it,
  * one after the other, since it is plain code on one thread. While this broker leads the partition, `leading` takes records.
  *
- * The high watermark is the end of the log, since there is one replica: as in Kafka, a consumer may read a record before it is synced (docs/decisions/0007). acks=all promises the
+ * Of a partition with one replica the high watermark is the end of the log: as in Kafka, a consumer may read a record before it is synced (docs/decisions/0007). acks=all promises the
  * answer: it waits for the sync, so an acknowledged record survives a power cut (L1). A record that was read and not synced does not, and its offset may then belong to another
- * record. A high watermark at the synced end would make every acks=1 record wait for a sync before a consumer reads it.
+ * record. A high watermark at the synced end would make every acks=1 record wait for a sync before a consumer reads it. Of several replicas `replication` moves the high watermark.
  */
 export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   readonly topic: string
