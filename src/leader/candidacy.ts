@@ -84,20 +84,30 @@ const term = <E, R>(candidacy: Candidacy<E, R>, between: Between) =>
     })
   )
 
+/** How long a candidate whose journal took no event waits before it tries to lead again, by how often that happened in a row, ms. */
+const unwrittenPauseMs = (times: number): number => Math.min(500 * 2 ** times, 10_000)
+
 /**
- * The life of a candidate: it stands by, leads when the journal's engine lets it, stops when its lease is over or another leads,
- * and stands by again. Fails with any other fault.
+ * The life of a candidate: it stands by, leads when the journal's engine lets it, stops when its lease is over, another leads or the journal
+ * does not take the event that it leads, and stands by again. Fails with any other fault.
  */
 export const beCandidate = <E extends { readonly message: string }, R>(
   candidacy: Candidacy<E, R>
 ): Effect.Effect<never, E | WriterStopped | LogFault | UnreadableEvent, Exclude<R, Scope.Scope> | Journal | Compression | Transport> => {
-  const isOver = (fault: unknown): boolean => fault instanceof WriterStopped && fault.reason === "fenced"
+  let unwritten = 0
+  /** Returns when the candidate may stand by again. */
+  const afterwards = (fault: E | WriterStopped | LogFault | UnreadableEvent) =>
+    Effect.gen(function* () {
+      if (!(fault instanceof WriterStopped) || (fault.reason !== "fenced" && fault.reason !== "unwritten")) return yield* Effect.fail(fault)
+      if (fault.reason === "fenced") {
+        unwritten = 0
+        return yield* Effect.logWarning(fault.message)
+      }
+      const pauseMs = unwrittenPauseMs(unwritten++)
+      yield* Effect.logWarning(`${fault.message} This node gives up the lead, and tries again in ${pauseMs / 1000} s.`)
+      yield* Effect.sleep(pauseMs)
+    })
   return Effect.scoped(
-    Effect.flatMap(makeBetween(candidacy.options), (between) =>
-      term(candidacy, between).pipe(
-        Effect.tapError((fault) => (isOver(fault) ? Effect.logWarning(fault.message) : Effect.void)),
-        Effect.retry({ while: isOver })
-      )
-    )
+    Effect.flatMap(makeBetween(candidacy.options), (between) => Effect.forever(Effect.flatMap(Effect.flip(term(candidacy, between)), afterwards)))
   )
 }

@@ -4,11 +4,11 @@ import { LogFault } from "../ports/log-store.ts"
 
 /**
  * A writer cannot continue to decide on its stream: the role that decides by it stops. The message says what happened and what to do. `reason`: another process leads
- * ("fenced"), the journal is damaged or does not take events ("journal"), or an assertion of this process failed ("bug").
+ * ("fenced"), the journal is damaged or in an unknown state ("journal"), it took no event and was not changed ("unwritten"), or an assertion of this process failed ("bug").
  */
 export class WriterStopped extends Data.TaggedError("WriterStopped")<{
   readonly stream: string
-  readonly reason: "fenced" | "journal" | "bug"
+  readonly reason: "fenced" | "journal" | "unwritten" | "bug"
   readonly message: string
   readonly cause?: unknown
 }> {}

@@ -183,7 +183,11 @@ describe.skipIf(!isRequired && !available("etcd"))("etcd that cannot write", () 
       const message = expect.stringMatching(/store of etcd is full: compact and defragment it.*etcdctl alarm disarm/)
       expect(yield* Effect.flip(append(journal, taken, 1))).toMatchObject({ _tag: "NotWritten", cause: { reason: "full", message } })
       expect((yield* client.status).isFull).toBe(true)
+      // A full store grants no lease: no candidate wins a stream.
+      const standby = yield* Effect.fork(journal.campaign("__group_metadata-0", candidate))
 
+      yield* Effect.sleep(1000)
+      expect(yield* Fiber.poll(standby)).toEqual(Option.none())
       yield* Effect.promise(async () => {
         await etcd.call("kv/deleterange", { key: base64("/other/"), range_end: base64("/other0") })
         const { header } = (await etcd.call("maintenance/status", {})) as { readonly header: { readonly revision: string } }
@@ -194,6 +198,7 @@ describe.skipIf(!isRequired && !available("etcd"))("etcd that cannot write", () 
       })
       yield* append(journal, taken, 1)
       expect((yield* client.status).isFull).toBe(false)
+      expect(yield* Fiber.join(standby)).toMatchObject({ start: 0, end: 0 })
     }).pipe(Effect.scoped, Effect.runPromise)
 
     const address = (etcd.endpoints[0] as string).replace("http://", "etcd://")

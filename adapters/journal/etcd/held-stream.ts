@@ -155,7 +155,27 @@ export class HeldStream {
   private unsuccessful(fault: EtcdFault, append: StoredAppend, index: number, end: number): Effect.Effect<void | Settled, Refused> {
     if (fault.kind === "unknown") return this.settle(fault, append, index, end)
     const reason = fault.kind === "full" ? "full" : "io"
-    return Effect.fail(new NotWritten({ stream: this.stream, cause: new LogFault({ path: this.stream, reason, message: fault.message, cause: fault }) }))
+    const cause = new LogFault({ path: this.stream, reason, message: fault.message, cause: fault })
+    const refused = Effect.fail(new NotWritten({ stream: this.stream, cause }))
+    if (fault.kind !== "full") return refused
+    // etcd does the transaction by which its store grows past the quota, and answers it as one that it refused. After an answer a read tells which it was.
+    return Effect.gen(this, function* () {
+      const seen = yield* this.answer({ compares: [], then: this.lookup(index) }, fault)
+      if ((yield* this.decided(seen, append, index, end)) === "not done") return yield* refused
+    })
+  }
+
+  /** Asks until there is an answer. Where the lease is over first, the result of the append stays unknown. */
+  private answer(txn: Txn, first: EtcdFault): Effect.Effect<TxnResult, Refused> {
+    return Effect.gen(this, function* () {
+      for (;;) {
+        const lost = this.lostBy
+        if (lost !== undefined) return yield* new Unknown({ stream: this.stream, cause: lost._tag === "LogFault" ? first.message : lost })
+        const answered = yield* Effect.either(this.followed.parts.client.txn(txn))
+        if (Either.isRight(answered)) return answered.right
+        yield* Effect.sleep(settleAgainMs)
+      }
+    })
   }
 
   /**
@@ -163,29 +183,14 @@ export class HeldStream {
    * that the append asks for is gone, so that it cannot happen any more, however late it arrives. A read could not tell that.
    */
   private settle(first: EtcdFault, append: StoredAppend, index: number, end: number): Effect.Effect<void | Settled, Refused> {
-    const { client, keys } = this.followed.parts
+    const { keys } = this.followed.parts
     return Effect.gen(this, function* () {
-      for (;;) {
-        const lost = this.lostBy
-        if (lost !== undefined) {
-          const unknown = new Unknown({ stream: this.stream, cause: lost._tag === "LogFault" ? first.message : lost })
-          return yield* Effect.fail(unknown)
-        }
-        const settled = yield* Effect.either(
-          client.txn({
-            compares: [this.guard, { key: keys.head, modRevision: this.headRevision }],
-            then: [{ put: keys.head, value: utf8.encode(String(index)) }],
-            otherwise: this.lookup(index)
-          })
-        )
-        if (Either.isLeft(settled)) {
-          yield* Effect.sleep(settleAgainMs)
-          continue
-        }
-        if (!settled.right.succeeded) return yield* this.decided(settled.right, append, index, end)
-        this.headRevision = settled.right.revision
-        return "not done" as const
-      }
+      const compares = [this.guard, { key: keys.head, modRevision: this.headRevision }]
+      const then = [{ put: keys.head, value: utf8.encode(String(index)) }]
+      const settled = yield* this.answer({ compares, then, otherwise: this.lookup(index) }, first)
+      if (!settled.succeeded) return yield* this.decided(settled, append, index, end)
+      this.headRevision = settled.revision
+      return "not done" as const
     })
   }
 

@@ -15,9 +15,9 @@ import {
 /**
  * What happens to a write on its way. "lost": it never arrives. "unanswered": it is done, and the answer is lost. "late": it is
  * done `lateMs` later, when its sender does not wait any more. "twice": it arrives twice, and the answer is that to the second. "full": the store
- * takes no writes at that moment.
+ * takes no writes at that moment. "overfull": it is done, fills the store, and is answered as one that was refused.
  */
-type WriteFault = "lost" | "unanswered" | "twice" | "late" | "full"
+type WriteFault = "lost" | "unanswered" | "twice" | "late" | "full" | "overfull"
 
 /** Whether a transaction is the one that a fault is for. */
 type Which = (txn: Txn) => boolean
@@ -149,10 +149,11 @@ export class SimulatedEtcd {
       range: (request) => call(Effect.sync(() => this.range(request))),
       grant: (seconds) =>
         call(
-          Effect.map(this.now, (now) => {
+          Effect.flatMap(this.now, (now) => {
+            if (this.isFull) return Effect.fail(full)
             const lease = String(++this.lastLease)
             this.leases.set(lease, { ttlMs: seconds * 1000, endsAtMs: now + seconds * 1000 })
-            return lease
+            return Effect.succeed(lease)
           })
         ),
       renew: (id) =>
@@ -220,7 +221,8 @@ export class SimulatedEtcd {
       unanswered: Effect.zipRight(Effect.ignore(commit), silence),
       twice: Effect.zipRight(Effect.ignore(commit), commit),
       late: Effect.zipRight(Effect.forkDaemon(late), silence),
-      full: Effect.fail(full)
+      full: Effect.fail(full),
+      overfull: Effect.zipRight(commit, Effect.fail(full))
     }
     return outcomes[fault]
   }

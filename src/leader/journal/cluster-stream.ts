@@ -30,7 +30,12 @@ export const mustSucceed = (writer: ClusterWriter, command: Command, commandId: 
   Effect.raceFirst(
     Effect.mapError(
       Effect.asVoid(writer.submit({ command, commandId, actor: "leader", cause })),
-      ({ message }) => new WriterStopped({ stream: clusterStream, reason: "journal", message: `The leader cannot start: ${message}` })
+      ({ error, message }) =>
+        new WriterStopped({
+          stream: clusterStream,
+          reason: error === "KAFKA_STORAGE_ERROR" ? "unwritten" : "journal",
+          message: `The leader cannot start: ${message}`
+        })
     ),
     // A writer that has stopped gives no answer.
     writer.stopped

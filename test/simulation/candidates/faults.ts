@@ -72,7 +72,7 @@ const unknownResults: Fault = ({ chance, etcd, recorder }) =>
     const which = chance.isTrue(0.7) ? isAppend : anyWrite
     etcd.lateMs = chance.pick([100, 1500, 3000, 9000])
     for (let count = chance.between(1, 4); count > 0; count--) {
-      const fault = chance.pick(["lost", "unanswered", "twice", "late", "late", "full"] as const)
+      const fault = chance.pick(["lost", "unanswered", "twice", "late", "late", "full", "overfull"] as const)
       recorder.say(`a write to etcd will be ${fault}`)
       etcd.fault(which, fault)
     }

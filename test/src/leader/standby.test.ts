@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Fiber } from "effect"
+import type { Txn } from "../../../adapters/journal/etcd/client.ts"
 import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
@@ -130,6 +131,35 @@ describe("given a candidate that stands by", () => {
           world.until("100 leads again", () => only.role().isLeading && (only.role().cluster().leader?.epoch ?? 0) > epoch),
           Fiber.join(life)
         )
+      })
+    )
+  })
+
+  test("when it wins and the store of etcd takes nothing, then it gives the lead up, tries again after growing pauses, and leads when there is space", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const { first, second } = yield* two(world)
+        const broker = yield* world.link(first.address, "broker-1")
+        yield* joined(broker, 1)
+        yield* createTopics(broker, ["orders", 1])
+        const life = yield* Effect.fork(second.stopped)
+        const epoch = first.role().cluster().leader?.epoch ?? 0
+        const wins: Array<number> = []
+        world.etcd.observe = ({ succeeded, txn }) => {
+          if (succeeded && txn.then.some((operation) => "put" in operation && operation.put === "/franz/__cluster_metadata/state/leader")) wins.push(world.now)
+        }
+        // The store is full from the moment on at which a candidate has won: a lease is not granted by a full one.
+        const electing = (txn: Txn) => txn.then.some((operation) => "put" in operation && operation.put.includes("__cluster_metadata/e/"))
+        for (let nth = 0; nth < 3; nth++) world.etcd.fault(electing, "full")
+        world.etcd.stop("candidate-100")
+        const led = world.until("101 leads", () => second.role().isLeading && second.role().cluster().leader?.nodeId === 101)
+        yield* Effect.raceFirst(led, Fiber.join(life))
+        expect(wins.map((ms, nth) => ms - (wins[nth - 1] ?? ms)).map((ms) => Math.round(ms / 500) * 500)).toEqual([0, 500, 1000, 2000])
+        expect(second.role().cluster().leader?.epoch).toBe(epoch + 4)
+        const client = yield* world.link(second.address)
+        expect((yield* client.call(Metadata, { topics: null })).topics.map(({ name }) => name)).toEqual(["orders"])
+        world.etcd.resume("candidate-100")
       })
     )
   })

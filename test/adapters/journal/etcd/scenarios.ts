@@ -179,6 +179,18 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       expect(yield* ids(journal)).toEqual(["0 command-0"])
     }),
 
+  "M4: an append that fills the store, which etcd does and answers as refused, is not answered with 'nothing was written'": (etcd, mistake) =>
+    Effect.gen(function* () {
+      const journal = yield* process(mistake(etcd.client("a")))
+      const { epoch } = yield* journal.campaign(stream, candidate)
+      etcd.fault(isAppend, "overfull")
+      yield* journal.append(stream, epoch, 0, [entry(0)])
+      etcd.fault(isPart, "overfull")
+      expect(yield* Effect.flip(journal.append(stream, epoch, 1, [entry(1, 3_000_000)]))).toMatchObject({ _tag: "NotWritten", cause: { reason: "full" } })
+      yield* journal.append(stream, epoch, 1, [entry(2)])
+      expect(yield* ids(journal)).toEqual(["0 command-0", "1 command-2"])
+    }),
+
   "an append of 3 MB is in parts, whatever happens to one of them; parts without a head are removed by the next leader": (etcd, mistake) =>
     Effect.gen(function* () {
       const [a, b] = [yield* process(mistake(etcd.client("a"))), yield* process(mistake(etcd.client("b")))]
