@@ -2,11 +2,15 @@
  * `./franz torture [OPTIONS]`: a leader and three brokers as processes, producers and readers of librdkafka, Kafka's Java client and our library, and faults in turn: kill -9 of partition
  * leaders, restarts, SIGSTOP, wiped and full disks, links that are cut, two of three brokers down. The checkers of the simulation judge what the clients saw and what the disks have.
  * With `--candidates` three candidates for the leader's role share a journal on three members of etcd, and they and etcd are tortured.
+ * With `--coordinators` the brokers coordinate groups of these clients, and the coordinators are tortured.
  * Exits 1 where an invariant did not hold; then the data directories are kept.
  */
 import { candidatesUsage, parseCandidatesOptions } from "./torture/candidates/options.ts"
 import { shownCandidates, writeCandidates } from "./torture/candidates/report.ts"
 import { tortureCandidates } from "./torture/candidates/run.ts"
+import { coordinatorsUsage, parseCoordinatorsOptions } from "./torture/coordinators/options.ts"
+import { shownCoordinators, writeCoordinators } from "./torture/coordinators/report.ts"
+import { tortureCoordinators } from "./torture/coordinators/run.ts"
 import { tailOf } from "./torture/nodes.ts"
 import { parseOptions, UsageError, usage } from "./torture/options.ts"
 import { shownReport, writeReport } from "./torture/report.ts"
@@ -14,12 +18,14 @@ import { torture } from "./torture/run.ts"
 
 const given = process.argv.slice(2)
 const ofCandidates = given.includes("--candidates")
+const ofCoordinators = given.includes("--coordinators")
+const usageOfForm = ofCandidates ? candidatesUsage : ofCoordinators ? coordinatorsUsage : usage
 if (given.some((word) => word === "--help" || word === "-h")) {
-  console.log(ofCandidates ? candidatesUsage : usage)
+  console.log(usageOfForm)
   process.exit(0)
 }
 
-/** The result of either form, and how its data is kept. */
+/** The result of each form, and how its data is kept. */
 interface Tortured {
   readonly command: string
   readonly text: string
@@ -57,13 +63,21 @@ const ofLeaders = async (): Promise<Tortured> => {
   return { text: shownCandidates(report), command, complaints, directory, logFiles, notes, remove, keep: () => undefined, isKept: options.keep }
 }
 
-const { command, complaints, directory, isKept, keep, logFiles, notes, remove, text } = await (ofCandidates ? ofLeaders() : ofReplicas()).catch(
-  (cause: unknown) => {
-    if (!(cause instanceof UsageError)) throw cause
-    console.error(`franz torture: ${cause.message}\n${ofCandidates ? candidatesUsage : usage}`)
-    return process.exit(2)
-  }
-)
+const ofGroups = async (): Promise<Tortured> => {
+  const options = parseCoordinatorsOptions(given)
+  const { directory, nodes, notes, report } = await tortureCoordinators(options, commandOf(options.seed), say)
+  if (options.json !== undefined) writeCoordinators(options.json, report)
+  const { command, complaints } = report
+  const { logFiles, remove } = { logFiles: nodes.logFiles, remove: () => nodes.remove() }
+  return { text: shownCoordinators(report), command, complaints, directory, logFiles, notes, remove, keep: () => undefined, isKept: options.keep }
+}
+
+const form = ofCandidates ? ofLeaders : ofCoordinators ? ofGroups : ofReplicas
+const { command, complaints, directory, isKept, keep, logFiles, notes, remove, text } = await form().catch((cause: unknown) => {
+  if (!(cause instanceof UsageError)) throw cause
+  console.error(`franz torture: ${cause.message}\n${usageOfForm}`)
+  return process.exit(2)
+})
 
 console.log(`\n${text}`)
 const held = complaints.length === 0

@@ -9,7 +9,7 @@ export type ClientKind = (typeof clientKinds)[number]
 
 const root = join(import.meta.dir, "../..")
 const peer = join(root, "scripts/kafka-peer.sh")
-const python = process.env.FRANZ_PYTHON ?? "python3"
+export const python = process.env.FRANZ_PYTHON ?? "python3"
 
 /** The clients that this machine has: confluent-kafka for librdkafka, and Kafka's jars for Java. */
 export const availableClients = (): ReadonlyArray<ClientKind> =>
@@ -18,11 +18,21 @@ export const availableClients = (): ReadonlyArray<ClientKind> =>
     return kind === "java" ? has("bash", peer, "ready") : true
   })
 
+/** The jars of Kafka's Java client. */
+export const javaClasspath = async (): Promise<string> => (await output("bash", [peer, "classpath"])).trim()
+
 const commandOf = async (kind: ClientKind): Promise<ReadonlyArray<string>> => {
   if (kind === "ours") return [process.execPath, join(root, "scripts/torture/client/ours.ts")]
   if (kind === "librdkafka") return [python, join(root, "scripts/torture/client/librdkafka.py")]
-  const classpath = (await output("bash", [peer, "classpath"])).trim()
-  return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classpath, join(root, "scripts/torture/client/TortureClient.java")]
+  return [
+    "java",
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-cp",
+    await javaClasspath(),
+    join(root, "scripts/torture/client/TortureClient.java")
+  ]
 }
 
 interface Load {

@@ -42,7 +42,8 @@ export const usage = `Usage: ./franz torture [OPTIONS]
   --from-source      Run the nodes from the sources.
   --keep             Keep the data directories also where all held.
   --json FILE        Write the result to FILE.
-  --candidates       Three candidates for the leader's role over etcd in place of one leader; --candidates --help has its options.`
+  --candidates       Three candidates for the leader's role over etcd in place of one leader; --candidates --help has its options.
+  --coordinators     Kills of the brokers that coordinate groups; --coordinators --help has its options.`
 
 /** A bad command line: the message is for the operator. */
 export class UsageError extends Error {}
