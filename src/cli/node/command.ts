@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { type CliCommand, command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
 import { choice, flag, noArgument, optionalInteger, optionalText } from "../shell/spec.ts"
-import { checkOwnJournal, checkRoles, leadersOf } from "./process-roles.ts"
+import { candidatesOf, checkRoles, leadersOf } from "./process-roles.ts"
 import type { Roles } from "./roles.ts"
 import { runNodes } from "./run.ts"
 import { nodeOptions, nodeSettings } from "./settings.ts"
@@ -22,6 +22,7 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
       "The first broker shares the node and the port of the leader; each further broker listens on the next port.",
       "With --engine etcd the leader is a node of its own, and every broker listens on a port behind it. The journal is in an etcd of one",
       "member, which this process starts from PATH, with its data in DIR/etcd: a trial of what docs/operations/cluster.md sets up.",
+      "With franz.journal the process is one of several candidates for the leader's role, with brokers on the ids and the ports behind it.",
       "The first rebalance of a group has no delay here, unless group.initial.rebalance.delay.ms is set."
     ],
     example: ["franz up", "franz up --port 0 --brokers 3 --data /var/lib/franz --partitions 6", "franz up --engine etcd --brokers 3"],
@@ -43,7 +44,7 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
         )
         const { dataByDefault, node, set, warnings } = yield* nodeSettings(words, { id: undefined, data: "./data" })
         yield* checkRoles("broker,controller", node.config)
-        yield* checkOwnJournal(node.config)
+        const candidates = yield* candidatesOf(node, words.engine)
         const partitions = yield* inRange(
           "--partitions",
           Option.getOrElse(words.partitions, () => node.config["num.partitions"]),
@@ -58,7 +59,8 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
           ...node,
           config: { ...node.config, "num.partitions": partitions, "group.initial.rebalance.delay.ms": joinDelayMs },
           brokers,
-          engine: words.engine
+          engine: words.engine,
+          candidates
         }
         yield* runNodes(roles.up(options), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })

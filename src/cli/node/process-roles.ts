@@ -1,7 +1,7 @@
-import { Effect, type Option } from "effect"
+import { Effect, Option } from "effect"
 import { entriesOf, type NodeConfig } from "../../../domain/kernel/config.ts"
 import { CliFailure } from "../shell/failure.ts"
-import type { Endpoint, LeaderAddresses } from "./roles.ts"
+import type { Endpoint, LeaderAddresses, NodeOptions } from "./roles.ts"
 import { parseAddress } from "./settings.ts"
 
 /** Which command starts which roles, as Kafka's `process.roles` names them. */
@@ -19,17 +19,6 @@ export const checkRoles = (wanted: Roles, config: NodeConfig): Effect.Effect<voi
   return Effect.fail(new CliFailure({ exit: "config", message }))
 }
 
-/** A cluster in one process has an engine of its own. */
-export const checkOwnJournal = (config: NodeConfig): Effect.Effect<void, CliFailure> =>
-  config["franz.journal"] === ""
-    ? Effect.void
-    : Effect.fail(
-        new CliFailure({
-          exit: "config",
-          message: `franz.journal=${config["franz.journal"]}: franz up has its journal in files, or with --engine etcd in an etcd that it starts. Start franz brokerlead for each candidate, and franz broker with --leader for each broker.`
-        })
-      )
-
 /** The addresses of the leader's candidates: the option, else the controllers of the settings. */
 export const leadersOf = (option: Option.Option<string>, config: NodeConfig): Effect.Effect<LeaderAddresses, CliFailure> => {
   const read = (from: string, texts: ReadonlyArray<string>) =>
@@ -46,4 +35,27 @@ export const leadersOf = (option: Option.Option<string>, config: NodeConfig): Ef
         name,
         said.map((each) => each.replace(/^\d+@/, ""))
       )
+}
+
+/**
+ * The candidates beside a node with both roles: none where its journal is its own. Where several share a journal, the settings name all of them,
+ * and the node's id.
+ */
+export const candidatesOf = (
+  { config, written }: Pick<NodeOptions, "config" | "written">,
+  engine: "files" | "etcd"
+): Effect.Effect<ReadonlyArray<Endpoint>, CliFailure> => {
+  const journal = config["franz.journal"]
+  const refused = (why: string) => Effect.fail(new CliFailure({ exit: "config", message: `franz.journal=${journal}: ${why}` }))
+  if (journal === "") return Effect.succeed([])
+  if (engine === "etcd") return refused("--engine etcd starts an etcd of its own. Leave one of the two out.")
+  if (written?.has("node.id") !== true && written?.has("broker.id") !== true)
+    return refused(
+      "node.id must be set. This process is candidate node.id for the leader's role, its brokers have the ids behind that, and each id is unique in the cluster."
+    )
+  if (config["controller.quorum.bootstrap.servers"] === "" && config["controller.quorum.voters"] === "")
+    return refused(
+      "controller.quorum.bootstrap.servers must name HOST:PORT of each candidate, this one included: the brokers of this process find the leader there."
+    )
+  return Effect.map(leadersOf(Option.none(), config), ({ leader, otherLeaders = [] }) => [leader, ...otherLeaders])
 }

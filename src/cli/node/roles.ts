@@ -34,6 +34,8 @@ export interface UpOptions extends NodeOptions {
   readonly brokers: number
   /** Where the leader keeps its journal: in files (the default), or in an etcd that the process starts. */
   readonly engine?: "files" | "etcd"
+  /** The addresses of all candidates for the leader's role, where they share the journal of `franz.journal`. */
+  readonly candidates?: ReadonlyArray<Endpoint>
 }
 interface RunningNode {
   readonly id: number
@@ -53,7 +55,10 @@ export interface Running {
 }
 /** Starts the roles. The programs supply it, since only they import adapters. */
 export interface Roles {
-  /** A leader and `brokers` brokers in this process. With its journal in files the first of them is on the leader's node and port. */
+  /**
+   * A leader and `brokers` brokers in this process. With its journal in files the first of them is on the leader's node and port. With a journal
+   * that candidates share, the leader is one of them.
+   */
   readonly up: (options: UpOptions) => Effect.Effect<Running, CliFailure, Scope.Scope>
   readonly brokerLead: (options: NodeOptions) => Effect.Effect<Running, CliFailure, Scope.Scope>
   /** Returns when the broker has registered with its leader; until then it logs what it waits for. */

@@ -142,7 +142,7 @@ const warnOfAbsent = (options: UpOptions, first: number, cluster: () => Cluster)
 }
 
 /** The `count` further brokers of a process. They stop at the same time, before its leader. */
-const startBrokers = (options: NodeOptions, count: number, { cluster, first, leader }: BrokersOfProcess) =>
+const startBrokers = (options: NodeOptions, count: number, { cluster, first, leader, otherLeaders = [] }: BrokersOfProcess) =>
   Effect.gen(function* () {
     const given = new Set<number>()
     /** An id that no broker has, also none that is about to register. */
@@ -161,7 +161,8 @@ const startBrokers = (options: NodeOptions, count: number, { cluster, first, lea
             written: options.written,
             listeners,
             data: below(options.data, `broker-${id}`),
-            leader
+            leader,
+            otherLeaders
           })
         return keptBroker({ id: first + nth - 1, start, newId })
       },
@@ -209,10 +210,11 @@ const started = (
 export const startUp = (options: UpOptions) =>
   started(
     options,
-    options.engine === "etcd"
+    options.engine === "etcd" || options.config["franz.journal"] !== ""
       ? Effect.flatMap(
           Effect.promise(() => import("./up-over-etcd.ts")),
-          ({ upOverEtcd }) => upOverEtcd(options, (brokers) => startBrokers(options, options.brokers, brokers))
+          ({ upOverEtcd, upOverSharedEtcd }) =>
+            (options.engine === "etcd" ? upOverEtcd : upOverSharedEtcd)(options, (brokers) => startBrokers(options, options.brokers, brokers))
         )
       : Effect.flatMap(withKnownId(options, join(journalDirectory(options), "leader")), up)
   )

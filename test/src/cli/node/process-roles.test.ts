@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Option } from "effect"
-import { defaultNodeConfig, type NodeConfig } from "../../../../domain/kernel/config.ts"
-import { checkOwnJournal, checkRoles, leadersOf } from "../../../../src/cli/node/process-roles.ts"
+import { defaultNodeConfig, type NodeConfig, type SettingName } from "../../../../domain/kernel/config.ts"
+import { candidatesOf, checkRoles, leadersOf } from "../../../../src/cli/node/process-roles.ts"
 
 const wanted = (roles: Parameters<typeof checkRoles>[0], said: string) =>
   Either.match(Effect.runSync(Effect.either(checkRoles(roles, { ...defaultNodeConfig, "process.roles": said }))), {
@@ -42,10 +42,21 @@ describe("where a broker's leader is", () => {
     expect(found(Option.none(), voters)).toEqual([a, b])
     expect(found(Option.none(), { ...voters, "controller.quorum.bootstrap.servers": "[::1]:3,b:2" })).toEqual([{ host: "::1", port: 3 }, b])
   })
-  test("is not beside a journal that candidates share", () => {
-    expect(Either.isRight(Effect.runSync(Effect.either(checkOwnJournal(defaultNodeConfig))))).toBe(true)
-    const refused = Effect.runSync(Effect.flip(checkOwnJournal({ ...defaultNodeConfig, "franz.journal": "etcd://h:2379/franz" })))
-    expect([refused.exit, refused.message]).toEqual(["config", expect.stringContaining("Start franz brokerlead for each candidate")])
+  test("for the brokers of a process with both roles, they are those of the settings, and none where its journal is its own", () => {
+    const shared = { "franz.journal": "etcd://h:2379/franz", "controller.quorum.bootstrap.servers": "a:1,b:2" }
+    const candidates = (config: Partial<NodeConfig>, written: ReadonlyArray<SettingName> = ["node.id"], engine: "files" | "etcd" = "files") =>
+      Either.match(Effect.runSync(Effect.either(candidatesOf({ config: { ...defaultNodeConfig, ...config }, written: new Set(written) }, engine))), {
+        onLeft: ({ exit, message }) => `${exit}: ${message}`,
+        onRight: (found) => found
+      })
+    expect(candidates({}, [])).toEqual([])
+    expect(candidates(shared)).toEqual([
+      { host: "a", port: 1 },
+      { host: "b", port: 2 }
+    ])
+    expect(candidates(shared, [])).toContain("config: franz.journal=etcd://h:2379/franz: node.id must be set")
+    expect(candidates({ "franz.journal": "etcd://h:2379/franz" })).toContain("controller.quorum.bootstrap.servers must name HOST:PORT of each candidate")
+    expect(candidates(shared, ["node.id"], "etcd")).toContain("--engine etcd starts an etcd of its own. Leave one of the two out.")
   })
   test("must be said somewhere, as an address", () => {
     expect(found(Option.none(), {})).toContain("--leader HOST:PORT, or controller.quorum.bootstrap.servers")
