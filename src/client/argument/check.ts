@@ -95,6 +95,19 @@ export const listOf =
     return undefined
   }
 
+/** A list of which no two elements have the same key. `what` names the elements. */
+export const eachOnce =
+  (what: string, keyOf: (element: never) => string): Check =>
+  (value, field) => {
+    const seen = new Set<string>()
+    for (const [index, element] of (value as ReadonlyArray<never>).entries()) {
+      const key = keyOf(element)
+      if (seen.has(key)) return { field: `${field}[${index}]`, given: element, allowed: `${what}, each once` }
+      seen.add(key)
+    }
+    return undefined
+  }
+
 /** An object literal. A Map, a Date or a list has no fields of its own, and would pass as an empty object. */
 export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== "object" || value === null) return false

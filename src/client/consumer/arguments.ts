@@ -3,6 +3,7 @@ import {
   aFunction,
   bytesMax,
   durationMs,
+  eachOnce,
   either,
   type Fields,
   fields,
@@ -21,7 +22,7 @@ import {
   yesOrNo
 } from "../argument/check.ts"
 import { connectionFields } from "../argument/connection.ts"
-import type { TopicPartition } from "../cluster/topic-partition.ts"
+import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import type { GroupOptions } from "../group/options.ts"
 import { wrongTopic } from "../topic/arguments.ts"
 import type { ConsumerOptions, EventsOptions, JoinOptions, PollOptions, RecordsOptions } from "./options.ts"
@@ -144,7 +145,9 @@ const assignment = listOf(
   fields<{ topic: string; partition: number; at: unknown }>({ topic: name, partition: partitionIndex, at: startAt }, "{ topic, partition, at }"),
   "{ topic, partition, at }"
 )
-export const wrongPlaces = (given: unknown): Wrong | undefined => assignment(given, "places")
+/** A leader refuses a request that names a partition twice; one of its two places would have the offset of the other. */
+const partitionsOnce = eachOnce("partitions", ({ partition, topic }: TopicPartition) => topicPartitionKey({ topic, partition }))
+export const wrongPlaces = (given: unknown): Wrong | undefined => assignment(given, "places") ?? partitionsOnce(given, "places")
 export const wrongSeek = (topic: unknown, partition: unknown, at: unknown): Wrong | undefined =>
   first(name(topic, "topic"), partitionIndex(partition, "partition"), either(offset, startAt)(at, "at"))
 

@@ -8,7 +8,6 @@ import type { MembershipHandler } from "../group/handler.ts"
 import type { MemberError } from "../group/member.ts"
 import { fetchOffsets } from "../group/offsets.ts"
 import { monotonicNow } from "../runtime/monotonic.ts"
-import { within } from "../runtime/supervision.ts"
 import type { ConsumerContext } from "./context.ts"
 import type { PartitionPosition } from "./fetch/offset-in-range.ts"
 import type { PartitionReader } from "./fetch/partition-reader.ts"
@@ -104,10 +103,10 @@ export const readingOf = (context: ConsumerContext, coordinator: Coordinator, co
         if (added.length === 0 && partitions.isAssigned) return Effect.void
         return begin(added, (positions) => partitions.add(positions, whenOutOfRange), withdraw)
       }),
-    revoke: (given, processMs, closeMs) =>
+    revoke: (given, bounded, closeMs) =>
       Effect.gen(function* () {
         const readers = partitions.hold(given)
-        yield* within(partitions.processedOf(readers), processMs)
+        yield* bounded(partitions.processedOf(readers))
         yield* work.end(closeMs, readers)
         yield* Effect.ignore(commit)
         partitions.remove(readers)

@@ -42,10 +42,14 @@ export interface MembershipHandler {
     /** Begins to read those of the assigned partitions that are not read yet, as `read` does. */
     readonly add: (assigned: ReadonlyArray<TopicPartition>) => Effect.Effect<void, MemberError>
     /**
-     * Gives partitions away: waits until their messages are processed, for `processMs` at most, ends the work on them,
-     * for `closeMs` at most, commits, and reads them no longer. The others are read meanwhile.
+     * Gives partitions away: waits until their messages are processed, as long as `bounded` allows, ends the work on
+     * them, for `closeMs` at most, commits, and reads them no longer. The others are read meanwhile.
      */
-    readonly revoke: (partitions: ReadonlyArray<TopicPartition>, processMs: number, closeMs: number) => Effect.Effect<void>
+    readonly revoke: (
+      partitions: ReadonlyArray<TopicPartition>,
+      bounded: (processed: Effect.Effect<void>) => Effect.Effect<unknown>,
+      closeMs: number
+    ) => Effect.Effect<void>
     /** Commits at intervals. */
     readonly commits: Effect.Effect<never>
   }

@@ -1,4 +1,4 @@
-import { Cause, Effect, Schedule } from "effect"
+import { Cause, Effect, Option, Schedule } from "effect"
 import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { Fenced } from "../error.ts"
 import { monotonicNow } from "../runtime/monotonic.ts"
@@ -94,14 +94,37 @@ class Life {
     const assignment = yield* this.member.join(this.topics)
     this.assigned = assignment.partitions
     const end = yield* Effect.raceFirst(this.handler.read(this.assigned), this.heartbeats(assignment))
-    if (end === "rebalance") yield* this.release
-    return end
+    return end === "rebalance" ? yield* this.release : end
   })
-  private get release(): Effect.Effect<void> {
-    const { handler, settings } = this
+  /** Gives all partitions away. "stalled" where the caller kept them for `maxPollIntervalMs`: what it has processed is committed. */
+  private get release(): Effect.Effect<"rebalance" | "stalled"> {
+    const { handler } = this
     handler.pause()
-    const finished = Effect.zipRight(within(handler.processed, settings.rebalanceTimeoutMs / 2), handler.endWork(this.closingMs))
-    return Effect.raceFirst(finished, this.keepAlive).pipe(Effect.andThen(handler.commit), Effect.andThen(this.ended("revoked")))
+    return Effect.gen(this, function* () {
+      const wait = yield* Effect.raceFirst(this.processing(handler.processed), this.keepAlive)
+      if (wait === "stalled") return yield* Effect.as(handler.commit, wait)
+      yield* Effect.raceFirst(handler.endWork(this.closingMs), this.keepAlive)
+      yield* Effect.andThen(handler.commit, this.ended("revoked"))
+      return "rebalance"
+    })
+  }
+  /**
+   * Waits in a rebalance until messages are processed, for half of the rebalance timeout at most, and no longer than the
+   * caller may take for a message: a handler that hangs must not hold the rebalance up beyond `maxPollIntervalMs`.
+   */
+  private processing(processed: Effect.Effect<void>): Effect.Effect<"over" | "stalled"> {
+    const wait = Effect.raceFirst(Effect.as(processed, "over" as const), Effect.as(this.untilStalled, "stalled" as const))
+    return Effect.map(
+      within(wait, this.settings.rebalanceTimeoutMs / 2),
+      Option.getOrElse(() => "over" as const)
+    )
+  }
+  private get untilStalled(): Effect.Effect<void> {
+    const { maxPollIntervalMs } = this.settings
+    return Effect.flatMap(monotonicNow, (now) => {
+      const leftMs = Math.min(maxPollIntervalMs, this.handler.idleSince(now) + maxPollIntervalMs - now)
+      return leftMs <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(leftMs), this.untilStalled)
+    })
   }
 
   /** One generation of a cooperative member. */
@@ -120,8 +143,8 @@ class Life {
   })
   private revoke(partitions: ReadonlyArray<TopicPartition>): Effect.Effect<void> {
     if (partitions.length === 0) return Effect.void
-    const { handler, settings } = this
-    const revoked = handler.cooperative.revoke(partitions, settings.rebalanceTimeoutMs / 2, this.closingMs)
+    const { handler } = this
+    const revoked = handler.cooperative.revoke(partitions, (processed) => this.processing(processed), this.closingMs)
     this.assigned = without(this.assigned, partitions)
     return Effect.zipRight(Effect.raceFirst(revoked, this.keepAlive), handler.onEnd(partitions, "revoked"))
   }
@@ -130,7 +153,8 @@ class Life {
 /**
  * Runs a membership: joins, reads the assigned partitions, and joins again at each rebalance. Before a member gives
  * partitions away it stops their delivery, waits until the delivered messages are processed (half the rebalance timeout
- * at most, with heartbeats), ends the work on them, and commits, so that no other member receives them.
+ * at most, with heartbeats, and no longer than `maxPollIntervalMs`), ends the work on them, and commits, so that no other
+ * member receives them.
  *
  * An eager member gives all of its partitions away before it joins again. A cooperative one (KIP-429) keeps them and
  * reads on; the assignment tells which it must give away, and after that it joins once more, so that the group can assign

@@ -1,6 +1,6 @@
 import type { Effect } from "effect"
 import { Effect as Effects } from "effect"
-import { type Check, fields, first, listOf, name, offset, optional, partitionIndex, timeoutMs, type Wrong, yesOrNo } from "../../argument/check.ts"
+import { type Check, eachOnce, fields, first, listOf, name, offset, optional, partitionIndex, timeoutMs, type Wrong, yesOrNo } from "../../argument/check.ts"
 import { guarded } from "../../argument/guard.ts"
 import type { TopicPartition } from "../../cluster/topic-partition.ts"
 import type { InvalidArgument } from "../../error.ts"
@@ -12,17 +12,8 @@ export const changeOptions: Check = optional(fields<ChangeOptions>({ timeoutMs: 
 /** A list of items, none of which is named twice: one of the two results would be a guess. */
 export const itemsOf =
   (check: Check, what: string, keyOf: (item: never) => string): Check =>
-  (value, field) => {
-    const wrong = listOf(check, what, 1)(value, field)
-    if (wrong !== undefined) return wrong
-    const seen = new Set<string>()
-    for (const [index, item] of (value as ReadonlyArray<never>).entries()) {
-      const key = keyOf(item)
-      if (seen.has(key)) return { field: `${field}[${index}]`, given: item, allowed: `${what}, each once` }
-      seen.add(key)
-    }
-    return undefined
-  }
+  (value, field) =>
+    listOf(check, what, 1)(value, field) ?? eachOnce(what, keyOf)(value, field)
 
 export const partitionFields = { topic: name, partition: partitionIndex }
 const partition = fields<TopicPartition>(partitionFields)

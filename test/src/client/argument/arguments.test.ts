@@ -152,6 +152,18 @@ describe("arguments of JavaScript callers", () => {
     300_000 + numRuns * 500
   )
 
+  test("a partition that is named twice is refused: one of its two places would have the offset of the other", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 2)
+        const consumer = yield* Consumer.make({ leader })
+        const places = (["earliest", "latest"] as const).map((at) => ({ topic: "orders", partition: 0, at }))
+        const refused = { _tag: "InvalidArgument", field: "places[1]", allowed: "partitions, each once" }
+        expect(yield* Effect.flip(consumer.offsets(places))).toMatchObject({ ...refused, call: "offsets" })
+        expect(yield* Effect.flip(consumer.assign(places))).toMatchObject({ ...refused, call: "assign" })
+      })
+    ))
+
   test("one malformed message among many fails alone, and says what is wrong with it", () =>
     withFake((fake) =>
       Effect.gen(function* () {

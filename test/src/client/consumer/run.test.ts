@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Chunk, Deferred, Effect, Exit, Fiber, Stream } from "effect"
+import { Chunk, Clock, Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
 import type { ConsumerOptions, JoinOptions } from "../../../../src/client/consumer/options.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
@@ -136,6 +136,27 @@ describe("run", () => {
         expect([yield* hanging.isAssigned, yield* other.isAssigned]).toEqual([true, true])
       })
     ))
+
+  for (const [name, assignors] of [
+    ["an eager", ["range"]],
+    ["a cooperative", ["cooperative-sticky"]]
+  ] as const)
+    test(`a handler of ${name} member that hangs does not hold a rebalance up beyond maxPollIntervalMs`, () =>
+      withCluster(() =>
+        Effect.gen(function* () {
+          yield* produced(2, texts(0, 4))
+          const hanging = yield* member({}, { maxPollIntervalMs: 8000, assignors })
+          yield* Effect.fork(hanging.run(() => Effect.never))
+          yield* Effect.sleep(6000)
+          const from = yield* Clock.currentTimeMillis
+          const seen: Array<string> = []
+          const other = yield* member({}, { assignors })
+          yield* Effect.fork(other.run(({ text }) => Effect.sync(() => seen.push(text))))
+          yield* until(() => seen.length > 0)
+          // The member has 2 s left for its message; half of the rebalance timeout would be 30 s.
+          expect((yield* Clock.currentTimeMillis) - from).toBeLessThan(7000)
+        })
+      ))
 
   test("a caller that polls and then hangs loses its partitions, its commit is refused, and the next poll joins again", () =>
     withCluster(() =>
