@@ -13,6 +13,7 @@ import { transport } from "../../src/programs/platform.ts"
 import { connect as connectPromises } from "../../src/programs/promise.ts"
 import { Metadata } from "../../src/protocol/message/03-metadata.ts"
 import { connect, type Link } from "../../src/wire/link.ts"
+import { clientSuite } from "./support/client-suite/suite.ts"
 import { franz, franzDoes } from "./support/franz.ts"
 import { available, testWith } from "./support/peers.ts"
 import { root, run, temporaryDirectory } from "./support/process.ts"
@@ -189,6 +190,9 @@ describe("other runtimes", () => {
     return ["node", built.outputs[0]?.path ?? ""]
   })
 })
+
+describe("the client's suite over PLAINTEXT", () => clientSuite(["java", "openssl"], "plain", () => options("PLAIN", {})))
+describe("the client's suite over SASL_SSL", () => clientSuite(["java", "openssl"], "sasl", () => options("SASLTLS", trusted(scram("512")))))
 
 describe("what Kafka refuses is an error with its reason", () => {
   const refused = (name: string, connection: () => ConnectionOptions, tag: string, reason: RegExp): void =>

@@ -113,17 +113,17 @@ class Life {
    * caller may take for a message: a handler that hangs must not hold the rebalance up beyond `maxPollIntervalMs`.
    */
   private processing(processed: Effect.Effect<void>): Effect.Effect<"over" | "stalled"> {
-    const wait = Effect.raceFirst(Effect.as(processed, "over" as const), Effect.as(this.untilStalled, "stalled" as const))
+    const wait = Effect.raceFirst(Effect.as(processed, "over" as const), Effect.as(this.untilStalled(), "stalled" as const))
     return Effect.map(
       within(wait, this.settings.rebalanceTimeoutMs / 2),
       Option.getOrElse(() => "over" as const)
     )
   }
-  private get untilStalled(): Effect.Effect<void> {
+  private untilStalled(): Effect.Effect<void> {
     const { maxPollIntervalMs } = this.settings
     return Effect.flatMap(monotonicNow, (now) => {
       const leftMs = Math.min(maxPollIntervalMs, this.handler.idleSince(now) + maxPollIntervalMs - now)
-      return leftMs <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(leftMs), this.untilStalled)
+      return leftMs <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(leftMs), this.untilStalled())
     })
   }
 
