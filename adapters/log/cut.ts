@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { bug } from "../../domain/kernel/bug.ts"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { LogFault } from "../../src/ports/log-store.ts"
 import { cutEpochs } from "./derived-files.ts"
@@ -57,7 +58,7 @@ const perform = (log: LogCore, { activate, drop, point }: Cut): Effect.Effect<vo
     )
   }
   const change = Effect.gen(function* () {
-    if (syncing.end !== segments.end) throw new Error(`${directory} is cut to offset ${offset} while records are appended to it.`)
+    if (syncing.end !== segments.end) bug(`${directory} is cut to offset ${offset} while records are appended to it.`)
     syncing.appendFault = beingCut(directory)
     yield* Effect.onError(lowered(log, point), () => Effect.sync(drop))
     const active = yield* attempt(directory, "cut", activate)

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { bug } from "../../domain/kernel/bug.ts"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { LogFault } from "../../src/ports/log-store.ts"
 import type { DerivedFiles } from "./derived-files.ts"
@@ -264,7 +265,7 @@ export class LogSync implements SharedLog<SyncPoint> {
 
   private moveTo({ active, end, position }: Omit<SyncPoint, "mark">): void {
     if (end < this.end || end > this.segments.end)
-      throw new Error(`A sync of ${this.parts.directory} reached offset ${end}; the log was durable up to ${this.end} and ends at ${this.segments.end}.`)
+      bug(`A sync of ${this.parts.directory} reached offset ${end}; the log was durable up to ${this.end} and ends at ${this.segments.end}.`)
     this.end = end
     this.at = { baseOffset: active.baseOffset, position }
     this.isNamed = true

@@ -1,4 +1,5 @@
 import { Effect, Either } from "effect"
+import { Bug, bug } from "../../domain/kernel/bug.ts"
 import type { Offset } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
@@ -104,6 +105,7 @@ export class SegmentedLog implements PartitionLog {
       if (list.active.isFullFor(run, core.parts.clock()) && this.mayRoll(run)) core.roll()
       this.write(batches.length === 1 ? [first.bytes] : batches.map((batch) => batch.bytes))
     } catch (error) {
+      if (error instanceof Bug) throw error
       return Either.left(error instanceof LogFault ? error : faultOf(list.active.path.log, "append to", error))
     }
     for (const batch of batches) {
@@ -126,7 +128,7 @@ export class SegmentedLog implements PartitionLog {
     const { tail } = this
     const { active } = this.list
     // A reader's bound is a high watermark or a synced end: neither is ever behind the log's end.
-    if (upTo > active.endOffset) throw new Error(`${this.core.directory} is to be read up to offset ${upTo}, and it ends at ${active.endOffset}.`)
+    if (upTo > active.endOffset) bug(`${this.core.directory} is to be read up to offset ${upTo}, and it ends at ${active.endOffset}.`)
     if (from >= active.endOffset || from >= upTo) {
       tail.noteReader(0)
       return Either.right([])

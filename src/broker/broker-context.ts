@@ -1,12 +1,12 @@
 import { Context, Effect, FiberSet, type Scope } from "effect"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
 import type { Broker, Cluster } from "../../domain/cluster/state.ts"
+import { Bug } from "../../domain/kernel/bug.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
 import { BrokerIdentity } from "./broker-identity.ts"
 import { BrokerSettings } from "./broker-settings.ts"
 import { BrokerStop } from "./broker-stop.ts"
-import { BrokerFault } from "./fault.ts"
 import { Image } from "./image/image.ts"
 
 /** The node and the cluster, for all parts of a broker. */
@@ -33,7 +33,7 @@ export class BrokerContext extends Context.Tag("comanche-franz/broker/BrokerCont
     function* () {
       const { config, nodeId } = yield* BrokerSettings
       const { isSelf } = yield* BrokerIdentity
-      const { stop } = yield* BrokerStop
+      const { bug: stop } = yield* BrokerStop
       const { cluster } = yield* Image
       const run = yield* FiberSet.makeRuntime<never>()
       return {
@@ -43,8 +43,8 @@ export class BrokerContext extends Context.Tag("comanche-franz/broker/BrokerCont
         isSelf,
         warn: (line) => void run(Effect.logWarning(line)),
         bug: (message) => {
-          run(stop(new BrokerFault({ kind: "bug", message: `Broker ${nodeId} stops because of a bug: ${message} Report it with this line.` })))
-          throw new Error(message)
+          stop(message)
+          throw new Bug(message)
         }
       }
     }

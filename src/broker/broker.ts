@@ -70,6 +70,9 @@ export class Broker extends Context.Tag("comanche-franz/broker/Broker")<
   }
 >() {}
 
+/** An assertion that fails in any fiber of the broker stops it. */
+const watched = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | BrokerStop> => Effect.flatMap(BrokerStop, (stop) => stop.watched(effect))
+
 /** What joining the cluster needs. */
 type Joining = BrokerSettings | BrokerStop | BrokerIdentity | OwnDirectories | MadeLogs | Image | Registration | HostedPartitions | GroupCoordination
 
@@ -97,7 +100,7 @@ const make = Effect.gen(function* () {
     cluster: image.cluster,
     replicas: () => table.replicas(),
     join: (advertised, listeners) =>
-      Effect.mapInputContext(join({ advertised, listeners }), (scope: Context.Context<Scope.Scope>) => Context.merge(joining, scope)),
+      Effect.mapInputContext(watched(join({ advertised, listeners })), (scope: Context.Context<Scope.Scope>) => Context.merge(joining, scope)),
     ready: awaitImage(image, (cluster) => isReady() && isUnfenced(cluster)),
     failed
   })
@@ -126,6 +129,7 @@ export const layer = (options: BrokerOptions): Layer.Layer<Broker, LogFault | Fo
       Effect.provideServiceEffect(LeaderContact, LeaderContact.make),
       Effect.provideServiceEffect(CleanShutdown, CleanShutdown.make),
       Effect.provideServiceEffect(OwnDirectories, OwnDirectories.make),
+      watched,
       Effect.provideServiceEffect(BrokerStop, BrokerStop.make),
       Effect.provideServiceEffect(BrokerIdentity, BrokerIdentity.make),
       Effect.provideService(BrokerSettings, options)

@@ -1,4 +1,5 @@
 import { Effect, Either } from "effect"
+import { Bug } from "../../../domain/kernel/bug.ts"
 import { LogFault } from "../../../src/ports/log-store.ts"
 import type { SyncableVolume } from "./volume-sync.ts"
 
@@ -116,11 +117,12 @@ export const faultOf = (path: string, doing: string, error: unknown): LogFault =
 /** Damage that no code repairs by guessing. */
 export const corrupt = (path: string, message: string): LogFault => new LogFault({ path, reason: "corrupt", message })
 
-/** Runs plain disk methods; what they throw becomes a LogFault, and a LogFault that is thrown inside stays what it is. */
+/** Runs plain disk methods; what they throw becomes a LogFault. A LogFault that is thrown inside stays what it is, and a Bug is none of the disk's: it passes. */
 export const attempt = <A>(path: string, doing: string, run: () => A): Either.Either<A, LogFault> => {
   try {
     return Either.right(run())
   } catch (error) {
+    if (error instanceof Bug) throw error
     return Either.left(error instanceof LogFault ? error : faultOf(path, doing, error))
   }
 }

@@ -1,3 +1,4 @@
+import { bug } from "../../../domain/kernel/bug.ts"
 import type { Offset } from "../../../domain/kernel/id.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { checksumBytesMax, decodeChecksum, encodeChecksum, HeaderChain, type SegmentChecksum } from "../../../domain/log/header-chain.ts"
@@ -33,7 +34,7 @@ export const writeChecksum = (
   chain: HeaderChain,
   crc32c: Crc32c
 ): Uint8Array | undefined => {
-  if (chain.sizeInBytes !== sizeInBytes) throw new Error(`The checksum for ${path} is over ${chain.sizeInBytes} bytes, the segment has ${sizeInBytes}.`)
+  if (chain.sizeInBytes !== sizeInBytes) bug(`The checksum for ${path} is over ${chain.sizeInBytes} bytes, the segment has ${sizeInBytes}.`)
   const bytes = encodeChecksum({ baseOffset, sizeInBytes, entries: chain.entries() }, crc32c)
   const written = attempt(path, "write", () => {
     const file = disk.open(path, "create")

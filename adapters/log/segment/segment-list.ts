@@ -1,3 +1,4 @@
+import { bug } from "../../../domain/kernel/bug.ts"
 import type { Offset } from "../../../domain/kernel/id.ts"
 import type { SegmentExtent } from "../../../domain/log/retention.ts"
 import { attempt, type Disk, type DiskFile } from "../disk/disk.ts"
@@ -106,7 +107,7 @@ export class SegmentList {
 
   /** The log was cut: `active` is its last segment from now on, and the only one where the log `restarts` there. The caller has synced everything before. */
   cutTo(active: ActiveSegment, restarts: boolean): void {
-    if (this.hasUnsyncedFiles || this.hasNewNames) throw new Error(`${active.path.log} is to be the end of its log, and the log has files that are not synced.`)
+    if (this.hasUnsyncedFiles || this.hasNewNames) bug(`${active.path.log} is to be the end of its log, and the log has files that are not synced.`)
     const kept = restarts ? 0 : this.sealedSegments.filter(({ baseOffset }) => baseOffset < active.baseOffset).length
     for (const { path } of this.segmentsFrom(kept)) this.caches.forget(path.log)
     const old = this.active.file()
@@ -165,7 +166,7 @@ export class SegmentList {
     for (let i = Math.max(0, from); i < to; i++) {
       const { endOffset, path } = this.sealedSegments[i] as SealedSegment
       const { baseOffset } = this.sealedSegments[i + 1] ?? this.active
-      if (endOffset !== baseOffset) throw new Error(`The segment ${path.log} ends at offset ${endOffset}, and the next one starts at ${baseOffset}.`)
+      if (endOffset !== baseOffset) bug(`The segment ${path.log} ends at offset ${endOffset}, and the next one starts at ${baseOffset}.`)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { bug } from "../../../domain/kernel/bug.ts"
 import type { Offset } from "../../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
@@ -74,7 +75,7 @@ export const runOf = (batches: ReadonlyArray<RecordBatch>, next: Offset, directo
   let at = next
   for (const batch of batches) {
     // A gap in the offsets would be found only at the next start, as damage. The writer that makes one is stopped.
-    if (batch.baseOffset !== at) throw new Error(`A batch with offset ${batch.baseOffset} was appended to ${directory}, where ${at} comes next.`)
+    if (batch.baseOffset !== at) bug(`A batch with offset ${batch.baseOffset} was appended to ${directory}, where ${at} comes next.`)
     at = batch.nextOffset
     sizeInBytes += batch.bytes.length
     maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)

@@ -1,3 +1,6 @@
+import { Bug } from "../../../../domain/kernel/bug.ts"
+import type { Offset } from "../../../../domain/kernel/id.ts"
+import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
 
 interface LogHealthOptions {
@@ -8,6 +11,8 @@ interface LogHealthOptions {
   readonly isLeading: () => boolean
   /** Whether other brokers have replicas of the partition. */
   readonly isReplicated: () => boolean
+  /** Stops the broker, since an assertion failed. Throws. */
+  readonly wrong: (what: string) => never
   /** Called once when the log goes offline: no record is read or appended from then on. */
   readonly wentOffline: (fault: LogFault) => void
 }
@@ -29,6 +34,29 @@ export class LogHealth {
       )
       this.goOffline(fault)
     })
+  }
+
+  /**
+   * As the log's `append` and `read`. An assertion of the log that fails in a request stops the broker, as one of the
+   * broker's own does: the server would close the connection, and serve the next one.
+   */
+  append(batch: RecordBatch): ReturnType<PartitionLog["append"]> {
+    try {
+      return this.log.append([batch])
+    } catch (error) {
+      return this.thrown(error)
+    }
+  }
+  read(from: Offset, maxBytes: number, upTo: Offset): ReturnType<PartitionLog["read"]> {
+    try {
+      return this.log.read(from, maxBytes, upTo)
+    } catch (error) {
+      return this.thrown(error)
+    }
+  }
+  private thrown(error: unknown): never {
+    if (error instanceof Bug) this.options.wrong(`has a log whose assertion failed: ${error.message}`)
+    throw error
   }
 
   /** Whether the log is closed until the operator repairs it: no record is read or appended, whichever broker leads. */

@@ -105,6 +105,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
       report: options.report,
       isLeading: () => this.role !== undefined,
       isReplicated: () => this.isReplicated,
+      wrong: (what) => this.wrong(what),
       wentOffline: (fault) => this.wentOffline(fault)
     })
     const { report, replication: services } = options
@@ -230,7 +231,6 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   get leading(): Leading | undefined {
     return this.role
   }
-
   get isLeading(): boolean {
     return this.role !== undefined
   }
@@ -297,7 +297,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   readonly write = (batch: RecordBatch, now: number): Either.Either<void, LogFault> => {
     if (batch.baseOffset !== this.derived.log.end) this.wrong(`takes a batch at offset ${batch.baseOffset}, and ends at ${this.derived.log.end}`)
     if (batch.partitionLeaderEpoch !== this.epoch) this.wrong(`takes a batch of leader epoch ${batch.partitionLeaderEpoch} in epoch ${this.epoch}`)
-    const written = this.log.append([batch])
+    const written = this.health.append(batch)
     if (Either.isLeft(written)) {
       this.failed(written.left)
       return written
@@ -330,7 +330,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
 
   /** Reads from `start()` at the earliest: a fetch that waits since before the start rose is refused when it is repeated. */
   readonly read = (from: Offset, maxBytes: number, limit = this.highWatermark()): Either.Either<ReadonlyArray<Uint8Array>, LogFault> =>
-    this.checked(this.log.read(Math.max(from, this.start()), maxBytes, limit))
+    this.checked(this.health.read(Math.max(from, this.start()), maxBytes, limit))
 
   readonly epochEnd = (epoch: Epoch) => this.derived.epochs.endOf(epoch, this.end())
 

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test"
+import { bug } from "../../../../../domain/kernel/bug.ts"
 import { LogHealth } from "../../../../../src/broker/partition/replica/log-health.ts"
 import { LogFault, type PartitionLog } from "../../../../../src/ports/log-store.ts"
 
@@ -15,6 +16,7 @@ const healthOf = (isLeading: boolean) => {
     report: (line) => void lines.push(line),
     isLeading: () => isLeading,
     isReplicated: () => false,
+    wrong: bug,
     wentOffline: ({ reason }) => void offline.push(reason)
   })
   return { health, lines, log, offline }
