@@ -1,4 +1,4 @@
-import { type Clock, Data, Effect, Either, Schedule, type Scope } from "effect"
+import { type Clock, Data, Deferred, Effect, Either, Queue, Schedule, type Scope } from "effect"
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId, Offset } from "../../../domain/kernel/id.ts"
@@ -70,6 +70,33 @@ interface Backoff {
   readonly reason: string
 }
 
+/** A partition whose log grew. */
+interface Grown {
+  readonly key: string
+  readonly asked: Pending
+}
+
+/** What the next request names. */
+interface Due {
+  readonly named: ReadonlyMap<string, FetchedPartition>
+  readonly present: ReadonlySet<string>
+  /** Consumers of a partition wait for its first answer under a leader epoch, so that the leader answers at once. */
+  readonly isAligning: boolean
+  /** The leader has the fetch of a partition, and waits for records. */
+  readonly isWaiting: boolean
+}
+
+/** The state of the rounds over one link. */
+interface Rounds {
+  /** Requests without an answer. */
+  underWay: number
+  /** Logs that are being synced. */
+  syncing: number
+  /** A log was synced since the last request. */
+  hasSynced: boolean
+  readonly wake: () => void
+}
+
 const noBytes = new Uint8Array(0)
 
 /** Fetches the partitions that one other broker leads, over one link: fetch, append, sync, and name the new offsets in the next fetch. */
@@ -135,25 +162,62 @@ export class Fetcher {
       const isCurrent = Effect.suspend(() =>
         this.parts.brokerEpoch() === epoch ? Effect.void : Effect.fail(new NotFetching({ message: "this broker has registered again" }))
       )
-      return Effect.zipRight(this.reached(link), Effect.forever(Effect.zipRight(isCurrent, this.round(link, session))))
+      return Effect.zipRight(this.reached(link), Effect.scoped(this.rounds(link, session, isCurrent)))
     })
   }
 
-  /** One fetch and what follows from it. */
-  private round(link: Link, session: FollowerSession): Effect.Effect<void, FetchFault> {
-    return Effect.suspend(() => {
-      const { isAligning, named, present } = this.due()
-      // A fetch without partitions is answered at once.
-      if (named.size === 0 && session.size === 0) return Effect.sleep(backoffMsMin)
-      const waitMsMax = isAligning ? 0 : this.parts.waitMsMax?.()
-      return Effect.flatMap(this.call(link, session.request(named, present, waitMsMax)), (answer) => {
-        const error = kafkaError(answer.errorCode)
-        if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
-        session.answered(answer.sessionId)
-        this.hasFetched = true
-        // A log that has grown is synced, whatever becomes of this fetcher: its follower does not fetch before.
-        return Effect.uninterruptible(this.take(answer))
+  /**
+   * Sends a fetch when the one before it is answered, and takes the answers. Where the leader permits it, logs are synced meanwhile: while a fetch waits at the leader, another one names
+   * the partitions whose logs were synced, and ends that wait. So no log waits for the sync of another one.
+   */
+  private rounds(link: Link, session: FollowerSession, isCurrent: Effect.Effect<void, FetchFault>): Effect.Effect<never, FetchFault, Scope.Scope> {
+    return Effect.gen(this, function* () {
+      const scope = yield* Effect.scope
+      const failure = yield* Deferred.make<never, FetchFault>()
+      const wakes = yield* Queue.sliding<void>(1)
+      const now: Rounds = { underWay: 0, syncing: 0, hasSynced: false, wake: () => void wakes.unsafeOffer(undefined) }
+      const round = Effect.suspend((): Effect.Effect<unknown> => {
+        const isSecond = now.underWay > 0
+        if (now.underWay >= inFlightRequestsMax || (isSecond && !(now.hasSynced && session.mayOverlap))) return Queue.take(wakes)
+        now.hasSynced = false
+        const { isAligning, isWaiting, named, present } = this.due()
+        if (named.size === 0) {
+          if (isSecond) return Queue.take(wakes)
+          // A fetch without partitions is answered at once.
+          if (session.size === 0) return Effect.sleep(backoffMsMin)
+          // The next fetch names what is synced first.
+          if (!isWaiting && now.syncing > 0) return Effect.timeoutOption(Queue.take(wakes), backoffMsMin)
+        }
+        const request = session.request(named, present, isAligning ? 0 : this.parts.waitMsMax?.())
+        now.underWay++
+        const answered = Effect.flatMap(this.call(link, request), (answer) => this.answered(answer, session, now, scope))
+        const ended = Effect.sync(() => {
+          now.underWay--
+          now.wake()
+        })
+        const work = Effect.zipRight(
+          Effect.catchAll(answered, (fault) => Deferred.fail(failure, fault)),
+          ended
+        )
+        return Effect.forkIn(work, scope)
       })
+      return yield* Effect.raceFirst(Effect.forever(Effect.zipRight(isCurrent, round)), Deferred.await(failure))
+    })
+  }
+
+  private answered(answer: ResponseOf<typeof Fetch>, session: FollowerSession, now: Rounds, scope: Scope.Scope): Effect.Effect<void, NotFetching> {
+    return Effect.suspend(() => {
+      const error = kafkaError(answer.errorCode)
+      if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
+      session.answered(answer)
+      this.hasFetched = true
+      // A log that has grown is synced, whatever becomes of this fetcher: its follower does not fetch before.
+      const taken = Effect.flatMap(this.take(answer, now), (grown) => {
+        if (grown.length === 0) return Effect.void
+        const synced = this.sync(grown, now)
+        return session.mayOverlap ? Effect.forkIn(synced, scope) : synced
+      })
+      return Effect.uninterruptible(taken)
     })
   }
 
@@ -165,16 +229,14 @@ export class Fetcher {
     })
   }
 
-  /**
-   * The partitions that are to be named, and those that stay in the session. `isAligning`: consumers of one of them wait
-   * for its first answer under a leader epoch, so that the leader answers at once.
-   */
-  private due(): { readonly named: ReadonlyMap<string, FetchedPartition>; readonly present: ReadonlySet<string>; readonly isAligning: boolean } {
+  /** The partitions that are to be named, and those that stay in the session. */
+  private due(): Due {
     const now = this.nowMs()
     const { context, quota } = this.parts
     const named = new Map<string, FetchedPartition>()
     const present = new Set<string>()
     let isAligning = false
+    let isWaiting = false
     for (const replica of this.parts.replicas()) {
       const { following, partition, topicId } = replica
       const key = keyOf(replica)
@@ -183,7 +245,10 @@ export class Fetcher {
       present.add(key)
       const logStart = replica.start()
       const next = following.fetch() ?? this.again(key, following, logStart)
-      if (next === undefined) continue
+      if (next === undefined) {
+        isWaiting ||= this.isUnderWay(key, following)
+        continue
+      }
       if (following.view === undefined) isAligning = true
       named.set(key, { topicId, partition, next, logStart })
       this.asked.set(key, { replica, following, sent: next, logStart })
@@ -194,29 +259,58 @@ export class Fetcher {
         following.failed(sent)
         this.asked.delete(key)
       }
-    return { named, present, isAligning }
+    return { named, present, isAligning, isWaiting }
   }
 
   /** A fetch that has no answer is named again with a new start of the log: DeleteRecords waits for it at the leader. */
   private again(key: string, following: Following, logStart: Offset): NextFetch | undefined {
     const asked = this.asked.get(key)
-    return asked?.following === following && asked.logStart < logStart && following.isUnderWay(asked.sent) ? asked.sent : undefined
+    return asked !== undefined && asked.logStart < logStart && this.isUnderWay(key, following) ? asked.sent : undefined
+  }
+  private isUnderWay(key: string, following: Following): boolean {
+    const asked = this.asked.get(key)
+    return asked?.following === following && following.isUnderWay(asked.sent)
   }
 
-  private take({ responses }: ResponseOf<typeof Fetch>): Effect.Effect<void> {
+  /** Appends what the leader answers. Returns the partitions whose logs grew. */
+  private take({ responses }: ResponseOf<typeof Fetch>, now: Rounds): Effect.Effect<ReadonlyArray<Grown>> {
     const partitions = responses.flatMap(({ partitions: each, topicId }) => each.map((answer) => ({ key: `${topicId}-${answer.partitionIndex}`, answer })))
-    return Effect.forEach(partitions, ({ answer, key }) => {
+    const taken = Effect.forEach(partitions, ({ answer, key }) => {
       const asked = this.asked.get(key)
-      return asked === undefined ? Effect.succeed(undefined) : this.apply(key, asked, answer)
-    }).pipe(
-      // Every log that grew is synced before its new offset is named: a replica counts for what it has synced.
-      Effect.flatMap((grown) =>
-        Effect.forEach(
-          grown.filter((each) => each !== undefined),
-          ({ asked, key }) => this.guarded(key, asked, asked.following.sync),
-          { concurrency: "unbounded", discard: true }
-        )
-      )
+      // What it was asked for may have been answered already: the next request, which is under way, repeats an error.
+      if (asked === undefined || !asked.following.isUnderWay(asked.sent)) return Effect.succeed(undefined)
+      return Effect.tap(this.apply(key, asked, answer), (grown) => Effect.sync(() => (grown === undefined ? this.keep(key, asked, now) : undefined)))
+    })
+    return Effect.map(taken, (grown) => grown.filter((each) => each !== undefined))
+  }
+
+  /**
+   * The leader answered without records while the next request, which does not name the partition, was under way: the session continues with the same offset, and the answer to that request
+   * may have records from there on.
+   */
+  private keep(key: string, asked: Pending, now: Rounds): void {
+    const { following, sent } = asked
+    if (now.underWay < inFlightRequestsMax || this.asked.get(key) !== asked || this.backoffs.has(key)) return
+    const next = following.fetch()
+    if (next === undefined) return
+    if (next.offset === sent.offset && next.leaderEpoch === sent.leaderEpoch && next.lastFetchedEpoch === sent.lastFetchedEpoch)
+      this.asked.set(key, { ...asked, sent: next })
+    else following.failed(next)
+  }
+
+  /** Every log that grew is synced before its new offset is named: a replica counts for what it has synced. */
+  private sync(grown: ReadonlyArray<Grown>, now: Rounds): Effect.Effect<void> {
+    const synced = Effect.sync(() => {
+      now.syncing--
+      now.hasSynced = true
+      now.wake()
+    })
+    now.syncing += grown.length
+    return Effect.uninterruptible(
+      Effect.forEach(grown, ({ asked, key }) => Effect.zipRight(this.guarded(key, asked, asked.following.sync), synced), {
+        concurrency: "unbounded",
+        discard: true
+      })
     )
   }
 
