@@ -42,14 +42,14 @@ export const leadersOf = (option: Option.Option<string>, config: NodeConfig): Ef
  * and the node's id.
  */
 export const candidatesOf = (
-  { config, written }: Pick<NodeOptions, "config" | "written">,
+  { config, idByDefault }: Pick<NodeOptions, "config" | "idByDefault">,
   engine: "files" | "etcd"
 ): Effect.Effect<ReadonlyArray<Endpoint>, CliFailure> => {
   const journal = config["franz.journal"]
   const refused = (why: string) => Effect.fail(new CliFailure({ exit: "config", message: `franz.journal=${journal}: ${why}` }))
   if (journal === "") return Effect.succeed([])
   if (engine === "etcd") return refused("--engine etcd starts an etcd of its own. Leave one of the two out.")
-  if (written?.has("node.id") !== true && written?.has("broker.id") !== true)
+  if (idByDefault === true)
     return refused(
       "node.id must be set. This process is candidate node.id for the leader's role, its brokers have the ids behind that, and each id is unique in the cluster."
     )

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Option } from "effect"
-import { defaultNodeConfig, type NodeConfig, type SettingName } from "../../../../domain/kernel/config.ts"
+import { defaultNodeConfig, type NodeConfig } from "../../../../domain/kernel/config.ts"
 import { candidatesOf, checkRoles, leadersOf } from "../../../../src/cli/node/process-roles.ts"
 
 const wanted = (roles: Parameters<typeof checkRoles>[0], said: string) =>
@@ -44,19 +44,19 @@ describe("where a broker's leader is", () => {
   })
   test("for the brokers of a process with both roles, they are those of the settings, and none where its journal is its own", () => {
     const shared = { "franz.journal": "etcd://h:2379/franz", "controller.quorum.bootstrap.servers": "a:1,b:2" }
-    const candidates = (config: Partial<NodeConfig>, written: ReadonlyArray<SettingName> = ["node.id"], engine: "files" | "etcd" = "files") =>
-      Either.match(Effect.runSync(Effect.either(candidatesOf({ config: { ...defaultNodeConfig, ...config }, written: new Set(written) }, engine))), {
+    const candidates = (config: Partial<NodeConfig>, idByDefault = false, engine: "files" | "etcd" = "files") =>
+      Either.match(Effect.runSync(Effect.either(candidatesOf({ config: { ...defaultNodeConfig, ...config }, idByDefault }, engine))), {
         onLeft: ({ exit, message }) => `${exit}: ${message}`,
         onRight: (found) => found
       })
-    expect(candidates({}, [])).toEqual([])
+    expect(candidates({}, true)).toEqual([])
     expect(candidates(shared)).toEqual([
       { host: "a", port: 1 },
       { host: "b", port: 2 }
     ])
-    expect(candidates(shared, [])).toContain("config: franz.journal=etcd://h:2379/franz: node.id must be set")
+    expect(candidates(shared, true)).toContain("config: franz.journal=etcd://h:2379/franz: node.id must be set")
     expect(candidates({ "franz.journal": "etcd://h:2379/franz" })).toContain("controller.quorum.bootstrap.servers must name HOST:PORT of each candidate")
-    expect(candidates(shared, ["node.id"], "etcd")).toContain("--engine etcd starts an etcd of its own. Leave one of the two out.")
+    expect(candidates(shared, false, "etcd")).toContain("--engine etcd starts an etcd of its own. Leave one of the two out.")
   })
   test("must be said somewhere, as an address", () => {
     expect(found(Option.none(), {})).toContain("--leader HOST:PORT, or controller.quorum.bootstrap.servers")
