@@ -1,5 +1,5 @@
 /**
- * `./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--minutes M] [--mutants | --mutant NAME]`: searches every state that the functions of
+ * `./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--delete-records] [--minutes M] [--mutants | --mutant NAME]`: searches every state that the functions of
  * domain/partition and domain/cluster/election.ts allow for one partition within these bounds, and checks the invariants of replication in each. Exits 1 where one is broken, with
  * the steps to it, and 3 where the time ended before all states were searched. `--mutants` switches off each rule instead, and prints where that was found; `--mutant NAME` one of them.
  */
@@ -10,7 +10,7 @@ import { search } from "./model/search.ts"
 
 const usage = (message: string): never => {
   console.error(
-    `model: ${message}\nUsage: ./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--minutes M] [--mutants | --mutant NAME]`
+    `model: ${message}\nUsage: ./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--delete-records] [--minutes M] [--mutants | --mutant NAME]`
   )
   process.exit(2)
 }
@@ -29,6 +29,7 @@ const words = (() => {
       "lost-disks": { type: "boolean" },
       "fence-followers": { type: "boolean" },
       "raise-min-isr": { type: "boolean" },
+      "delete-records": { type: "boolean" },
       "no-power-cuts": { type: "boolean" },
       minutes: number,
       mutant: number,
@@ -55,6 +56,7 @@ const bounds = {
   readsOldVersions: words["old-versions"] === true,
   fencesFollowers: words["fence-followers"] === true,
   raisesMinIsr: words["raise-min-isr"] === true,
+  deletesRecords: words["delete-records"] === true,
   losesDisks: words["lost-disks"] === true,
   powerCuts: words["no-power-cuts"] !== true
 }

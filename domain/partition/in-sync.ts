@@ -54,14 +54,21 @@ export interface InSyncView {
   readonly maximal: ReadonlyArray<BrokerId>
   readonly epochStart: Offset
   readonly highWatermark: Offset
+  /** The start of the own log when the leadership began: an earlier leader may have answered DeleteRecords up to there. */
+  readonly firstLogStart: Offset
+  readonly lowWatermark: Offset
 }
 
 /**
  * Whether a replica may join the in-sync set (Kip320, rule 4): it has all that is committed and the start of the
- * leader's epoch, and may lead. The end is of a fetch under the broker epoch that the image has (KIP-903, KAFKA-15221).
+ * leader's epoch, it has deleted all that is deleted, and may lead. The end is of a fetch under the broker epoch that
+ * the image has (KIP-903, KAFKA-15221).
  */
-const canJoin = ({ epochStart, highWatermark }: InSyncView, { end, isIneligible, isLagging, mayJoin }: Follower): boolean =>
-  mayJoin && !isIneligible && !isLagging && end >= highWatermark && end >= epochStart
+const canJoin = (view: InSyncView, { end, isIneligible, isLagging, logStart, mayJoin }: Follower): boolean =>
+  mayJoin && !isIneligible && !isLagging && end >= view.highWatermark && end >= view.epochStart && hasDeleted(view, logStart)
+
+/** Whether a log has none of the records for which DeleteRecords may have been answered. */
+const hasDeleted = ({ firstLogStart, lowWatermark }: InSyncView, logStart: Offset): boolean => logStart >= firstLogStart && logStart >= lowWatermark
 
 /** How long the rounds of a replica may be that is near the leader's end, ms. */
 export const nearMs = 1000

@@ -10,15 +10,16 @@ import { type Follower, type InSyncView, isCounted, nearMs, type Proposal, type 
  * How a broker drives it. It holds one `Lead` for each partition that it leads, and replaces it by what a step returns:
  *
  * - the image makes it the leader under a new epoch: note the epoch's start at the log's end, then `lead`;
- * - a batch was appended: `appended`; the log was synced up to an offset: `synced`;
+ * - a batch was appended: `appended`; the log was synced up to an offset: `synced`; its start was raised: `started`;
  * - a replica fetches: `fetchRefusal` first; then `divergence`: where it returns a value, the response has it, no
  *   records, and no step is taken; otherwise `fetched`, before the records are read;
  * - the image has another partition epoch, another min ISR, or a replica's broker changed there: `image`;
  * - AlterPartition was sent: `proposalSent`; answered, or its answer was lost: `proposalAnswered`;
  * - twice in `replica.lag.time.max.ms`: `tick`.
  *
- * After each step it compares two fields with those before. `highWatermark`: it completes the requests that wait for it,
- * and gives consumers what is below. `proposal`: it sends a new one (`sent` 0) with the next AlterPartition.
+ * After each step it compares three fields with those before. `highWatermark`: it completes the requests that wait for it,
+ * and gives consumers what is below. `lowWatermark`: it completes the DeleteRecords that wait for it. `proposal`: it sends
+ * a new one (`sent` 0) with the next AlterPartition.
  */
 export interface Lead extends InSyncView {
   readonly epoch: Epoch
@@ -31,6 +32,8 @@ export interface Lead extends InSyncView {
   /** The end of the own log, and how much of it survives a power cut. */
   readonly end: Offset
   readonly syncedEnd: Offset
+  /** The start of the own log. */
+  readonly logStart: Offset
   /** All replicas but this one. */
   readonly followers: ReadonlyArray<Follower>
   /** The proposal that is to be sent, or was sent; undefined: none. */
@@ -51,6 +54,19 @@ const withHighWatermark = (state: Lead): Lead => {
   if (state.isr.length < state.minIsr) return state
   const reached = committedEnd(state, state.followers, state.end, state.syncedEnd)
   return reached > state.highWatermark ? { ...state, highWatermark: reached } : state
+}
+
+/**
+ * The low watermark is the smallest start of the logs of all replicas that may lead next without losing records (the
+ * maximal in-sync set and the ELR), and of all live ones, as in Kafka. It never falls. Kafka counts live replicas alone:
+ * one of the ELR that is down and is elected later has the deleted records again. A replica that has not fetched under
+ * this leader epoch and its present broker epoch counts as one that has deleted nothing.
+ */
+const withLowWatermark = (state: Lead): Lead => {
+  let least = state.logStart
+  for (const { id, logStart, mayJoin } of state.followers)
+    if (logStart < least && (mayJoin || state.maximal.includes(id) || state.isr.includes(id) || state.elr.includes(id))) least = logStart
+  return least > state.lowWatermark ? { ...state, lowWatermark: least } : state
 }
 
 const brokerEpochsOf = ({ brokerEpoch, followers, id }: Lead, isr: ReadonlyArray<BrokerId>): ReadonlyArray<Epoch> =>
@@ -100,6 +116,7 @@ interface LeadStart {
   readonly syncedEnd: Offset
   /** What the replica knew as a follower, or as the leader before. */
   readonly highWatermark: Offset
+  readonly logStart: Offset
   /** ms. */
   readonly at: number
 }
@@ -108,23 +125,28 @@ interface LeadStart {
  * Begins to lead under the leader epoch of `image`. Also for a broker that led under an epoch before: its followers
  * have to fetch under the new one before they count (Kip320, rule 3).
  */
-export const lead = (image: PartitionImage, { at, end, highWatermark, id, syncedEnd }: LeadStart): Lead =>
-  withHighWatermark({
-    id,
-    epoch: image.leaderEpoch,
-    brokerEpoch: brokerEpochIn(image, id),
-    partitionEpoch: image.partitionEpoch,
-    minIsr: image.minIsr,
-    isr: image.isr,
-    elr: image.elr,
-    maximal: image.isr,
-    end,
-    syncedEnd: Math.min(syncedEnd, end),
-    epochStart: end,
-    highWatermark: Math.min(highWatermark, end),
-    followers: followersOf(id, image, [], end, at),
-    proposal: undefined
-  })
+export const lead = (image: PartitionImage, { at, end, highWatermark, id, logStart, syncedEnd }: LeadStart): Lead =>
+  withHighWatermark(
+    withLowWatermark({
+      id,
+      epoch: image.leaderEpoch,
+      brokerEpoch: brokerEpochIn(image, id),
+      partitionEpoch: image.partitionEpoch,
+      minIsr: image.minIsr,
+      isr: image.isr,
+      elr: image.elr,
+      maximal: image.isr,
+      end,
+      syncedEnd: Math.min(syncedEnd, end),
+      logStart,
+      firstLogStart: logStart,
+      lowWatermark: 0,
+      epochStart: end,
+      highWatermark: Math.min(highWatermark, end),
+      followers: followersOf(id, image, [], end, at),
+      proposal: undefined
+    })
+  )
 
 /** Replicas that were at the end are behind from now on. The array is copied for the first append after their fetch alone. */
 const passed = (followers: ReadonlyArray<Follower>, end: Offset, at: number): ReadonlyArray<Follower> => {
@@ -150,6 +172,9 @@ export const synced = (state: Lead, syncedEnd: Offset): Lead => {
   const reached = Math.min(syncedEnd, state.end)
   return reached <= state.syncedEnd ? state : withHighWatermark({ ...state, syncedEnd: reached })
 }
+
+/** The own log starts at `logStart`: DeleteRecords or retention raised it. */
+export const started = (state: Lead, logStart: Offset): Lead => (logStart <= state.logStart ? state : withLowWatermark({ ...state, logStart }))
 
 /** A replica's fetch. */
 export interface ReplicaFetch {
@@ -226,7 +251,8 @@ export const fetched = (state: Lead, { brokerEpoch, id, logStart, offset }: Repl
   if (after.end === before.end && behindSince === before.behindSince && isLagging === before.isLagging && logStart === before.logStart && isAtEnd) return state
   const followers = state.followers.slice()
   followers[index] = after
-  return withHighWatermark(withProposal({ ...state, followers }))
+  const next = { ...state, followers }
+  return withHighWatermark(withProposal(logStart === before.logStart ? next : withLowWatermark(next)))
 }
 
 const sameIds = (one: ReadonlyArray<BrokerId>, other: ReadonlyArray<BrokerId>): boolean =>
@@ -253,7 +279,7 @@ export const image = (state: Lead, now: PartitionImage, at: number): Lead => {
     brokerEpoch: brokerEpochIn(now, state.id),
     proposal: isDecided ? undefined : proposal
   }
-  return withHighWatermark(withProposal(next))
+  return withHighWatermark(withProposal(withLowWatermark(next)))
 }
 
 /**
@@ -290,16 +316,6 @@ export const tick = (state: Lead, at: number, lagMaxMs: number): Lead => {
   if (state.followers.every(isSame)) return state
   const followers = state.followers.map((one) => (isSame(one) ? one : { ...one, isLagging: lags(one), isNear: near(one) }))
   return withHighWatermark(withProposal({ ...state, followers }))
-}
-
-/**
- * Returns Kafka's low watermark: the smallest start of the logs of all live replicas; `start` is the own. A replica that
- * has not fetched under this leader epoch and its present broker epoch counts as one that has deleted nothing.
- */
-export const lowWatermark = ({ followers }: Lead, start: Offset): Offset => {
-  let least = start
-  for (const { logStart, mayJoin } of followers) if (mayJoin && logStart < least) least = logStart
-  return least
 }
 
 /** Whether the newest offset is known: until then ListOffsets "latest" is OFFSET_NOT_AVAILABLE (KIP-207). Exported for tests and brokers. */

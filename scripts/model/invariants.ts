@@ -21,6 +21,16 @@ const strongIsr = (state: ModelState): string | undefined => {
   return undefined
 }
 
+/** L7: what DeleteRecords was answered for is deleted in the logs of all replicas that may lead next. */
+const deletedStays = (state: ModelState): string | undefined => {
+  const { elr, isr } = state.now.partition
+  for (const [index, { isUp, lead }] of state.replicas.entries())
+    for (const member of [...isr, ...elr])
+      if (isUp && lead !== undefined && (state.replicas[member]?.start ?? 0) < lead.lowWatermark)
+        return `DeletedStays: replica ${index} answers that the records before ${lead.lowWatermark} are deleted; replica ${member}, which may lead next, has them`
+  return undefined
+}
+
 /** R2. */
 const leaderInIsr = (state: ModelState): string | undefined => {
   const { isr, leader } = state.now.partition
@@ -50,4 +60,5 @@ const oneLeader = ({ replicas }: ModelState): string | undefined => {
 }
 
 /** Returns which invariant a state breaks. */
-export const broken = (state: ModelState): string | undefined => strongIsr(state) ?? leaderInIsr(state) ?? logMatching(state) ?? oneLeader(state)
+export const broken = (state: ModelState): string | undefined =>
+  strongIsr(state) ?? deletedStays(state) ?? leaderInIsr(state) ?? logMatching(state) ?? oneLeader(state)

@@ -13,7 +13,7 @@ const age = (epoch: number, now: number): string => (epoch === now ? "=" : epoch
 /** What a text has of a response. */
 const ofResponse = ({ answer, record, sent }: NonNullable<Replica["response"]>): string => {
   let text = `${sent.leaderEpoch},${sent.offset},${sent.lastFetchedEpoch}${record === undefined ? "" : `${record.epoch}${record.id}`}`
-  if (answer._tag === "records") text += `h${answer.highWatermark}`
+  if (answer._tag === "records") text += `h${answer.highWatermark}${answer.logStart === 0 ? "" : `d${answer.logStart}`}`
   if (answer._tag === "diverging") text += `x${answer.diverging.epoch},${answer.diverging.endOffset}`
   return text
 }
@@ -36,6 +36,8 @@ const ofReplica = (replica: Replica): string => {
   if (lead !== undefined) text += `L${lead.epoch},${lead.epochStart},${lead.highWatermark},${lead.syncedEnd},${lead.minIsr}`
   else if (follow !== undefined) text += `F${follow.leaderEpoch},${follow.highWatermark}${bit(follow.isAligned)}${bit(follow.isWaiting)}`
   else text += `N${highWatermark}`
+  if (replica.start > 0) text += `D${replica.start}`
+  if (lead !== undefined && lead.logStart > 0) text += `d${lead.firstLogStart},${lead.lowWatermark}`
   if (response !== undefined) text += `R${ofResponse(response)}`
   // Of its fetch's number it matters alone whether that may still be the present one: after a leadership the numbers begin anew.
   if (late !== undefined) text += `l${ofResponse(late)}${bit(late.sent.fetch === follow?.fetch)}`
@@ -76,8 +78,8 @@ const ofUnread = (unread: ReadonlyArray<Version>, { image, lead }: Replica, inde
 
 const ofFollower = (follower: Follower | undefined, now: Version): string => {
   if (follower === undefined) return "-"
-  const { behindSince, brokerEpoch, end, id, isIneligible, isLagging, mayJoin } = follower
-  return `${end}${bit(behindSince < 0)}${bit(isLagging)}${bit(isIneligible)}${bit(mayJoin)}${age(brokerEpoch, now.brokers[id]?.epoch ?? 0)}`
+  const { behindSince, brokerEpoch, end, id, isIneligible, isLagging, logStart, mayJoin } = follower
+  return `${end}${logStart === 0 ? "" : `d${logStart}`}${bit(behindSince < 0)}${bit(isLagging)}${bit(isIneligible)}${bit(mayJoin)}${age(brokerEpoch, now.brokers[id]?.epoch ?? 0)}`
 }
 const bitsOf = (ids: ReadonlyArray<number> | undefined, order: ReadonlyArray<number>): string =>
   ids === undefined ? "-" : order.map((index) => bit(ids.includes(index))).join("")

@@ -1,6 +1,6 @@
 import { change } from "../../domain/cluster/election.ts"
 import { answered, nextFetch } from "../../domain/partition/follow.ts"
-import { appended, fetched, image, type Lead, lead, proposalAnswered, synced, tick } from "../../domain/partition/lead.ts"
+import { appended, fetched, image, type Lead, lead, proposalAnswered, started, synced, tick } from "../../domain/partition/lead.ts"
 import { alterFault } from "./journal.ts"
 import { type Rules, realRules } from "./rules.ts"
 import type { Bounds } from "./state.ts"
@@ -29,7 +29,8 @@ export const smallBounds: Bounds = {
   readsOldVersions: false,
   losesDisks: false,
   fencesFollowers: false,
-  raisesMinIsr: false
+  raisesMinIsr: false,
+  deletesRecords: false
 }
 const mutant = (name: string, rules: Partial<Rules>, bounds: Partial<Bounds> = {}, start: ReadonlyArray<string> = [], isLong = false): Mutant => ({
   name,
@@ -44,6 +45,7 @@ const leadSteps = (after: (state: Lead) => Lead): Partial<Rules> => ({
   lead: (...args) => after(lead(...args)),
   appended: (...args) => after(appended(...args)),
   synced: (...args) => after(synced(...args)),
+  started: (...args) => after(started(...args)),
   fetched: (...args) => after(fetched(...args)),
   image: (...args) => after(image(...args)),
   tick: (...args) => after(tick(...args)),
@@ -55,6 +57,22 @@ const endsOf = (state: Lead, ids: ReadonlyArray<number>): number =>
 const raised = (state: Lead, highWatermark: number): Lead => (highWatermark > state.highWatermark ? { ...state, highWatermark } : state)
 
 const withoutEpoch = (request: Parameters<typeof realRules.fetchRefusal>[1], state: Lead) => ({ ...request, leaderEpoch: state.epoch })
+
+/** Kafka's low watermark. */
+const liveStart = ({ followers, logStart }: Lead): number => Math.min(logStart, ...followers.filter(({ mayJoin }) => mayJoin).map((one) => one.logStart))
+
+/** A leader that knows another start of its log, or another low watermark, when a replica may join. */
+const joinedWithStarts = (known: Partial<Pick<Lead, "firstLogStart" | "lowWatermark">>): Partial<Rules> => {
+  const kept = (state: Lead, next: (known: Lead) => Lead): Lead => {
+    const after = next({ ...state, ...known })
+    return { ...after, firstLogStart: state.firstLogStart, lowWatermark: Math.max(state.lowWatermark, after.lowWatermark) }
+  }
+  return {
+    fetched: (state, ...args) => kept(state, (one) => fetched(one, ...args)),
+    image: (state, ...args) => kept(state, (one) => image(one, ...args)),
+    tick: (state, ...args) => kept(state, (one) => tick(one, ...args))
+  }
+}
 
 /** The rules of replication (`replication.md` names them after Kip320), each switched off by itself. */
 export const mutants: ReadonlyArray<Mutant> = [
@@ -162,6 +180,23 @@ export const mutants: ReadonlyArray<Mutant> = [
     { replicas: 2, alters: 2, fencesFollowers: true }
   ),
   mutant("a restarted process leads by an old image", { waitsForRegistration: false }, { replicas: 2, powerCuts: true, records: 2 }),
+  mutant(
+    "DeleteRecords does not wait for the ELR",
+    leadSteps((state) => ({ ...state, lowWatermark: Math.max(state.lowWatermark, liveStart(state)) })),
+    { replicas: 2, minIsr: 2, fencesFollowers: true, deletesRecords: true }
+  ),
+  mutant("a replica joins with records that are deleted", joinedWithStarts({ firstLogStart: 0, lowWatermark: 0 }), {
+    replicas: 2,
+    fencesFollowers: true,
+    deletesRecords: true
+  }),
+  mutant(
+    "a replica joins with records that were deleted under an earlier leader",
+    joinedWithStarts({ firstLogStart: 0 }),
+    { fencesFollowers: true, deletesRecords: true },
+    // Replica 2 was fenced when replica 0 was asked to delete the record.
+    ["image 1", "fence 2", "image 0", "append 0", "fetch 1 at 0", "fetch 1 at 1", "delete 0", "fetch 1 at 1 with its start", "fetch 1 at 1", "fence 0"]
+  ),
   mutant("the ELR has replicas that left a set that was large enough", {
     change: (partition, wanted, lifeOf, minIsr, kind) => {
       const after = change(partition, wanted, lifeOf, minIsr, kind)

@@ -1,7 +1,7 @@
 import { change } from "../../domain/cluster/election.ts"
 import { answered, cutAt, follow, heard, nextFetch } from "../../domain/partition/follow.ts"
 import { outcomeOf } from "../../domain/partition/in-sync.ts"
-import { appended, divergence, fetched, fetchRefusal, image, lead, proposalAnswered, proposalSent, synced, tick } from "../../domain/partition/lead.ts"
+import { appended, divergence, fetched, fetchRefusal, image, lead, proposalAnswered, proposalSent, started, synced, tick } from "../../domain/partition/lead.ts"
 import { alterFault } from "./journal.ts"
 
 /** The functions that the model runs: those of the domain. A mutant replaces some of them. */
@@ -11,6 +11,7 @@ export const realRules = {
   lead,
   appended,
   synced,
+  started,
   fetchRefusal,
   divergence,
   fetched,

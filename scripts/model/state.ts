@@ -24,6 +24,8 @@ export interface Replica {
   readonly log: ReadonlyArray<ModelRecord>
   /** Records that survive a power cut. */
   readonly synced: number
+  /** The first record that is not deleted. It survives power cuts. */
+  readonly start: number
   readonly starts: ReadonlyArray<EpochStart>
   readonly lead: Lead | undefined
   readonly follow: Follow | undefined
@@ -90,6 +92,8 @@ export interface Bounds {
   readonly readsOldVersions: boolean
   /** Whether a broker that restarts may find its disk empty, and says so when it registers. */
   readonly losesDisks: boolean
+  /** Whether DeleteRecords deletes what is committed, at any moment. */
+  readonly deletesRecords: boolean
 }
 
 export const idOf = (index: number): BrokerId => index as BrokerId
@@ -103,6 +107,7 @@ export const firstState = (bounds: Bounds): ModelState => {
     isUp: true,
     log: [],
     synced: 0,
+    start: 0,
     starts: [],
     lead: undefined,
     follow: undefined,

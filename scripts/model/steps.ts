@@ -51,7 +51,14 @@ const reacting = (rules: Rules, bounds: Bounds, replica: Replica, index: number,
   const late = bounds.lateResponses ? (replica.late ?? replica.response) : undefined
   if (partition.leader === index) {
     if (replica.lead?.epoch === partition.leaderEpoch) return { lead: rules.image(replica.lead, imageOf(version), 0) }
-    const start = { id: idOf(index), end: replica.log.length, syncedEnd: replica.synced, highWatermark: highWatermarkOf(replica), at: 0 }
+    const start = {
+      id: idOf(index),
+      end: replica.log.length,
+      syncedEnd: replica.synced,
+      highWatermark: highWatermarkOf(replica),
+      logStart: replica.start,
+      at: 0
+    }
     const starts = noted(replica.starts, partition.leaderEpoch, replica.log.length)
     return { lead: rules.lead(imageOf(version), start), follow: undefined, starts, response: undefined, late }
   }
@@ -152,7 +159,7 @@ const brokerSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit
       }
     }
     restart("restart", replica)
-    if (bounds.losesDisks) restart("restart with an empty disk", { ...replica, log: [], synced: 0, starts: [] })
+    if (bounds.losesDisks) restart("restart with an empty disk", { ...replica, log: [], synced: 0, start: 0, starts: [] })
   }
 }
 
@@ -192,6 +199,8 @@ const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): 
           follow: follow && wasSynced(follow, log.length)
         })
       )
+    if (bounds.deletesRecords && lead !== undefined && lead.highWatermark > replica.start)
+      emit(`delete ${index}`, withReplica(state, index, { start: lead.highWatermark, lead: rules.started(lead, lead.highWatermark) }))
     if (bounds.powerCuts) {
       const kept = log.slice(0, synced)
       const off = {
@@ -215,9 +224,13 @@ const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): 
   }
 }
 
+/** The end of a step's name: the follower raises the start of its log to that of its leader's, too. */
+const withStart = " with its start"
+
 /** A follower processes the response to its fetch. */
 const processed = (rules: Rules, bounds: Bounds, state: ModelState, index: number, slot: "response" | "late", emit: Emit): void => {
-  const { [slot]: response, follow, isUp, log, starts, synced } = state.replicas[index] as Replica
+  const replica = state.replicas[index] as Replica
+  const { [slot]: response, follow, isUp, log, starts, synced } = replica
   const done = { [slot]: undefined }
   if (!isUp || follow === undefined || response === undefined) return
   const { action, state: next } = rules.answered(follow, response.sent, response.answer, starts)
@@ -226,7 +239,8 @@ const processed = (rules: Rules, bounds: Bounds, state: ModelState, index: numbe
     const kept = log.slice(0, action.offset)
     const cutStarts = rules.cutsEpochs ? startsOf(kept) : starts
     const after = wasCut(next, kept.length, lastEpoch(kept))
-    emit(`cut ${index} to ${kept.length}`, withReplica(state, index, { follow: after, log: kept, starts: cutStarts, synced: kept.length, ...done }))
+    const start = kept.length < replica.start ? 0 : replica.start
+    emit(`cut ${index} to ${kept.length}`, withReplica(state, index, { follow: after, log: kept, starts: cutStarts, start, synced: kept.length, ...done }))
   } else if (action._tag === "append") {
     const after = response.record === undefined ? log : [...log, response.record]
     const grown = wasAppended(next, after.length, lastEpoch(after))
@@ -234,7 +248,11 @@ const processed = (rules: Rules, bounds: Bounds, state: ModelState, index: numbe
     const known = response.answer._tag === "records" ? rules.heard(stored, response.answer.highWatermark) : stored
     const isSynced = bounds.powerCuts ? synced : after.length
     const noted = response.record === undefined ? starts : startsOf(after)
-    emit(`receive ${index}`, withReplica(state, index, { follow: known, log: after, starts: noted, synced: isSynced, ...done }))
+    const received = { follow: known, log: after, starts: noted, synced: isSynced, ...done }
+    emit(`receive ${index}`, withReplica(state, index, received))
+    // The start of the leader's log is followed somewhat later, or by a later response.
+    const start = response.answer._tag === "records" ? response.answer.logStart : 0
+    if (start > replica.start && start <= after.length) emit(`receive ${index}${withStart}`, withReplica(state, index, { ...received, start }))
   }
 }
 
@@ -261,7 +279,7 @@ const responseSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Em
 const fetchSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
   const arrives = (index: number, name: string, next: ModelState): void => {
     if (bounds.responses) return emit(name, next)
-    processed(rules, bounds, next, index, "response", (_, after) => emit(name, after))
+    processed(rules, bounds, next, index, "response", (what, after) => emit(what.endsWith(withStart) ? `${name}${withStart}` : name, after))
     const after = givenUp(rules, bounds, next, index)
     if (after !== undefined) emit(`${name}, its response is ${bounds.lateResponses ? "late" : "lost"}`, after)
   }
@@ -271,7 +289,7 @@ const fetchSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit)
     const sent = rules.nextFetch(follow)
     const leader = sent === undefined ? undefined : state.replicas[follow.leader]
     if (sent === undefined || leader?.isUp !== true || leader.lead === undefined) continue
-    const request = { ...sent, id: index, brokerEpoch: replica.image?.brokers[index]?.epoch ?? -1, logStart: 0 }
+    const request = { ...sent, id: index, brokerEpoch: replica.image?.brokers[index]?.epoch ?? -1, logStart: replica.start }
     if (rules.fetchRefusal(leader.lead, request) !== undefined) continue
     const asked = { follow: fetchSent(follow) }
     const diverging = rules.divergence(leader.lead, endOf(leader.starts, leader.log.length), 0, request)
@@ -287,7 +305,7 @@ const fetchSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit)
     if (sent.offset > leader.log.length) continue
     const after = rules.fetched(leader.lead, request, 0)
     const record = leader.log[sent.offset]
-    const answer: FetchResponse = { _tag: "records", highWatermark: after.highWatermark, logStart: 0, count: record === undefined ? 0 : 1 }
+    const answer: FetchResponse = { _tag: "records", highWatermark: after.highWatermark, logStart: leader.start, count: record === undefined ? 0 : 1 }
     const next = withReplica(withReplica(state, follow.leader, { lead: after }), index, { ...asked, response: { sent, answer, record } })
     arrives(index, `fetch ${index} at ${sent.offset}`, next)
   }

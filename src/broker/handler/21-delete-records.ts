@@ -93,7 +93,7 @@ function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<Replica, 
   return offsets
 }
 
-/** Waits until the live replicas of partitions have deleted what a request asks for. It has an entry in the list of each partition, and no fiber. */
+/** Waits until the replicas of partitions that live or can be elected have deleted what a request asks for. It has an entry in the list of each partition, and no fiber. */
 class StartsWait {
   private readonly waiting = new Set<Plan>()
   private readonly cancellations: Array<() => void> = []
@@ -194,8 +194,8 @@ const noteFaults = (plans: ReadonlyArray<TopicPlan>, raises: ReadonlyArray<Raise
 
 /**
  * DeleteRecords 0-2 (KIP-107): raises the log start offset of partitions to the given offset; -1 means the high
- * watermark. The response is sent when the new start survives a power cut of this broker, and the logs of all live
- * replicas start there; it has the smallest start of those logs. An offset before the start changes nothing. Of several
+ * watermark. The response is sent when the new start survives a power cut of this broker, and the logs of all replicas
+ * start there that live or can be elected (ELR, KIP-966); it has the smallest start of those logs. An offset before the start changes nothing. Of several
  * offsets for one partition the largest is used.
  *
  * Errors of a partition: OFFSET_OUT_OF_RANGE above the high watermark or below -1, POLICY_VIOLATION where

@@ -97,7 +97,7 @@ class Partition {
     }
     node.follow = undefined
     node.starts = [...node.starts, { epoch, offset: node.log.length }]
-    this.ledBy(node, lead(image, { id: brokers[index] as BrokerId, ...start, at: 0 }))
+    this.ledBy(node, lead(image, { id: brokers[index] as BrokerId, ...start, logStart: 0, at: 0 }))
   }
 
   private ledBy(node: Node, state: Lead): void {

@@ -13,6 +13,7 @@ import {
   lead,
   proposalAnswered,
   proposalSent,
+  started,
   synced,
   tick
 } from "../../../domain/partition/lead.ts"
@@ -23,13 +24,13 @@ const written = (state: Lead, end: number, at = 0): Lead => synced(appended(stat
 describe("high watermark", () => {
   test("one replica: the log's end, synced or not", () => {
     const alone = lead(imageOf({ isr: ids(1), minIsr: 1, replicas: imageOf().replicas.slice(0, 1) }), {
-      ...{ id: ids(1)[0] as never, end: 5, syncedEnd: 3, highWatermark: 2, at: 0 }
+      ...{ id: ids(1)[0] as never, end: 5, syncedEnd: 3, highWatermark: 2, logStart: 0, at: 0 }
     })
     expect([alone.highWatermark, appended(alone, 9, 0).highWatermark]).toEqual([5, 9])
   })
   test("it stays above the synced end when one replica becomes several, and acks=all waits for the sync", () => {
     const one = imageOf({ isr: ids(1), minIsr: 1, replicas: imageOf().replicas.slice(0, 1) })
-    const alone = lead(one, { id: ids(1)[0] as never, end: 5, syncedEnd: 3, highWatermark: 2, at: 0 })
+    const alone = lead(one, { id: ids(1)[0] as never, end: 5, syncedEnd: 3, highWatermark: 2, logStart: 0, at: 0 })
     const several = image(alone, imageOf({ isr: ids(1), minIsr: 1, partitionEpoch: 8 }), 0)
     expect([several.highWatermark, acknowledgedEnd(several), acknowledgedEnd(synced(several, 5))]).toEqual([5, 3, 5])
   })
@@ -62,6 +63,38 @@ describe("high watermark", () => {
     const joining = afterFetch(afterFetch(leading({ isr: ids(1, 2) }), 2, 100), 3, 100)
     expect(joining.proposal?.isr).toEqual(ids(1, 2, 3))
     expect(afterFetch(written(joining, 110), 2, 110).highWatermark).toBe(100)
+  })
+})
+
+describe("low watermark", () => {
+  const starting = (state: Lead, id: number, logStart: number): Lead => fetched(state, fetchOf(id, 100, { logStart }), 0)
+  const fenced = (id: number, more: Parameters<typeof imageOf>[0]) =>
+    imageOf({ partitionEpoch: 8, replicas: imageOf().replicas.map((one) => (one.id === id ? { ...one, mayJoin: false } : one)), ...more })
+
+  test("it is the smallest start of all live replicas, and never falls", () => {
+    const own = started(leading(), 40)
+    expect([own.lowWatermark, starting(own, 2, 40).lowWatermark]).toEqual([0, 0])
+    const all = starting(starting(own, 2, 40), 3, 30)
+    expect([all.lowWatermark, starting(all, 3, 40).lowWatermark, starting(all, 3, 0).lowWatermark]).toEqual([30, 40, 30])
+  })
+  test("a fenced replica is not waited for, unless it is in the ELR: then it may be elected", () => {
+    const before = starting(started(leading(), 40), 2, 40)
+    expect(image(before, fenced(3, { isr: ids(1, 2) }), 0).lowWatermark).toBe(40)
+    const eligible = image(before, fenced(3, { isr: ids(1, 2), elr: ids(3), minIsr: 3 }), 0)
+    expect([eligible.lowWatermark, starting(eligible, 3, 40).lowWatermark]).toEqual([0, 40])
+  })
+  test("a replica does not join with records that are deleted, also by an earlier leader", () => {
+    const deleted = starting(started(image(leading(), fenced(3, { isr: ids(1, 2) }), 0), 40), 2, 40)
+    const live = image(deleted, imageOf({ partitionEpoch: 9, isr: ids(1, 2) }), 0)
+    expect([live.lowWatermark, starting(live, 3, 39).proposal, starting(live, 3, 40).proposal?.isr]).toEqual([40, undefined, ids(1, 2, 3)])
+    const next = lead(imageOf({ isr: ids(1, 2) }), { id: ids(1)[0] as never, end: 100, syncedEnd: 100, highWatermark: 90, logStart: 40, at: 0 })
+    expect([next.lowWatermark, starting(next, 3, 39).proposal, starting(next, 3, 40).proposal?.isr]).toEqual([0, undefined, ids(1, 2, 3)])
+  })
+  test("a replica that is proposed holds it, also when it is fenced before the event", () => {
+    const proposed = starting(leading({ isr: ids(1, 2) }), 3, 0)
+    expect(proposed.proposal?.isr).toEqual(ids(1, 2, 3))
+    const unsent = image(proposalSent(proposed), fenced(3, { isr: ids(1, 2), partitionEpoch: 7 }), 0)
+    expect(starting(started(unsent, 40), 2, 40).lowWatermark).toBe(0)
   })
 })
 

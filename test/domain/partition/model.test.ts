@@ -18,6 +18,7 @@ describe("R1-R4 in every state that the rules allow", () => {
     ["2 replicas, responses under way", { replicas: 2, records: 2, responses: true }],
     ["2 replicas, responses that are late", { replicas: 2, records: 2, lateResponses: true }],
     ["2 replicas, images that read old versions", { replicas: 2, records: 2, epochs: 3, readsOldVersions: true }],
+    ["2 replicas, records that are deleted", { replicas: 2, minIsr: 2, powerCuts: true, fencesFollowers: true, deletesRecords: true }],
     ["2 replicas, power cuts at any moment, and lost disks", { replicas: 2, powerCuts: true, losesDisks: true }]
   ])(
     "%s",

@@ -16,7 +16,7 @@ export const imageOf = (more: Partial<PartitionImage> = {}): PartitionImage => (
 export const ids = (...all: ReadonlyArray<number>) => all as ReadonlyArray<BrokerId>
 /** Broker 1 leads from offset 100 on. */
 export const leading = (more: Partial<PartitionImage> = {}, highWatermark = 90): Lead =>
-  lead(imageOf(more), { id: 1 as BrokerId, end: 100, syncedEnd: 100, highWatermark, at: 0 })
+  lead(imageOf(more), { id: 1 as BrokerId, end: 100, syncedEnd: 100, highWatermark, logStart: 0, at: 0 })
 export const fetchOf = (id: number, offset: number, more: Partial<ReplicaFetch> = {}): ReplicaFetch => ({
   id,
   brokerEpoch: id * 10,

@@ -94,7 +94,7 @@ export class Replica {
     const { log } = this
     log.epochs.note(partition.leaderEpoch, log.end)
     this.world.note(() => `broker ${id} leads ${this.name}@${log.end}e${partition.leaderEpoch}, in sync ${now.isr}, high watermark ${this.highWatermark}`)
-    const start = { id, end: log.end, syncedEnd: this.durableEnd, highWatermark: this.highWatermark, at: this.world.queue.now }
+    const start = { id, end: log.end, syncedEnd: this.durableEnd, highWatermark: this.highWatermark, logStart: 0, at: this.world.queue.now }
     this.world.checks.leads(this.key, partition.leaderEpoch, id)
     this.step(this.rules.lead(now, start))
     this.sync()

@@ -135,7 +135,7 @@ export class Leading {
     return this.replica.replication?.whenCommitted(offset, done) ?? this.whenSynced(offset, done)
   }
 
-  /** The smallest start of the logs of all live replicas (Kafka's low watermark). */
+  /** The smallest start of the logs of all replicas that live or can be elected (Kafka's low watermark, which counts live ones alone). */
   get lowWatermark(): Offset {
     return this.replica.replication?.lowWatermark ?? this.replica.start()
   }

@@ -14,10 +14,10 @@ import {
   isLatestKnown,
   type Lead,
   lead,
-  lowWatermark,
   proposalAnswered,
   proposalSent,
   type ReplicaFetch,
+  started,
   synced,
   tick
 } from "../../../../domain/partition/lead.ts"
@@ -54,7 +54,7 @@ export class Replication {
     first: PartitionImage,
     private readonly log: ReplicatedLog
   ) {
-    this.state = lead(first, { id, end: log.end(), syncedEnd: log.durableEnd(), highWatermark: log.highWatermark(), at: log.elapsed() })
+    this.state = lead(first, { id, end: log.end(), syncedEnd: log.durableEnd(), highWatermark: log.highWatermark(), logStart: log.start(), at: log.elapsed() })
     if (this.state.highWatermark > log.highWatermark()) log.advanced(this.state.highWatermark)
   }
 
@@ -108,7 +108,7 @@ export class Replication {
     const refusal = fetchRefusal(this.state, fetch)
     if (refusal !== undefined) return refusal
     const diverging = divergence(this.state, this.log.endOfEpoch, this.log.start(), fetch)
-    if (diverging === undefined) this.step(fetched(this.state, fetch, this.log.elapsed()))
+    if (diverging === undefined) this.step(fetched(started(this.state, this.log.start()), fetch, this.log.elapsed()))
     return diverging
   }
 
@@ -120,12 +120,13 @@ export class Replication {
     done(undefined)
     return () => undefined
   }
-  /** The smallest start of the logs of all live replicas. */
+  /** The smallest start of the logs of all replicas that live or can be elected. */
   get lowWatermark(): Offset {
-    return lowWatermark(this.state, this.log.start())
+    return this.state.lowWatermark
   }
-  /** Calls `done` when the logs of all live replicas start at `offset` or later, or when this leadership ends. Returns how to cancel that. */
+  /** Calls `done` when the low watermark is `offset` or above, or when this leadership ends. Returns how to cancel that. */
   whenStarted(offset: Offset, done: Committed): () => void {
+    this.step(started(this.state, this.log.start()))
     if (this.lowWatermark < offset) return this.starting.add(offset - 1, done)
     done(undefined)
     return () => undefined

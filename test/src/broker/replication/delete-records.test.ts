@@ -79,3 +79,26 @@ test("a leadership that ends ends the wait: the client asks the next leader", ()
     })
   )
 })
+
+test("a replica of the ELR that is down holds the answer up: it may be elected, and starts there", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      yield* world.broker(1)
+      const second = yield* world.broker(2)
+      yield* createReplicated(leader, [1, 2], { "min.insync.replicas": "2" })
+      const to = yield* world.link(1)
+      for (let n = 0; n < 5; n++) expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      // The leader knows that its follower has all, so that the records are committed.
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      yield* second.stop
+      yield* until(() => partitionOf(leader)?.elr.includes(2 as never) === true)
+      expect(yield* deleteBefore(to, 3, 4000)).toEqual(["REQUEST_TIMED_OUT", -1])
+      const waiting = yield* Effect.fork(deleteBefore(to, 3, 60_000))
+      yield* world.broker(2)
+      expect(yield* Effect.timeout(Fiber.join(waiting), 20_000)).toEqual(["NONE", 3])
+      expect((yield* consume(yield* world.link(2), 2)).error).toBe("OFFSET_OUT_OF_RANGE")
+    })
+  )
+})

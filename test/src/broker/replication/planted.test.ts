@@ -2,8 +2,10 @@ import { expect, test } from "bun:test"
 import { Effect, Exit } from "effect"
 import { brokerOf } from "../../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
+import { Produce } from "../../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { replicaMutants } from "../../../simulation/mutant/replica-mutants.ts"
+import { sequenced } from "../support.ts"
 import { consume, createReplicated, partitionOf, produce, ReplicatedWorld, topicId, until } from "./support.ts"
 import { followAfterUncleanElection } from "./unclean-election.ts"
 
@@ -93,4 +95,29 @@ test.each([
   const run = fetchUnder(brokerEpochs, leaderEpochs)
   expect(await run()).toEqual([error, 0])
   expect(await planted(name, run)).toEqual(["NONE", 1])
+})
+
+/** The errors of a batch that the follower cannot fetch, and of the same batch when it is sent again. */
+const sentTwice = (): Promise<ReadonlyArray<string>> => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      const to = yield* world.link(1)
+      world.network.cut("broker-2", "broker-1")
+      const topicData = [{ name: "orders", partitionData: [{ index: 0, records: sequenced(["record"], 7n, 0) }] }]
+      const send = Effect.map(to.call(Produce, { acks: -1, timeoutMs: 2000, topicData }, { version: 9 }), ({ responses }) =>
+        kafkaError(responses[0]?.partitionResponses[0]?.errorCode ?? -1)
+      )
+      return [yield* send, yield* send]
+    })
+  )
+}
+
+test("duplicate-uncommitted: a batch that is sent again is acknowledged before it is committed", async () => {
+  expect(await sentTwice()).toEqual(["REQUEST_TIMED_OUT", "REQUEST_TIMED_OUT"])
+  expect(await planted("duplicate-uncommitted", sentTwice)).toEqual(["REQUEST_TIMED_OUT", "NONE"])
 })
