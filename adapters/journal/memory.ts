@@ -139,7 +139,10 @@ class MemoryJournal implements Service {
     Effect.flatMap(this.opened(name), (stream) =>
       stream.snapshot === undefined || stream.snapshot.index < index
         ? Effect.fail(fault(name, "io", `${name} is not trimmed to ${index}: there is no snapshot at or after it.`))
-        : Effect.sync(() => stream.trim(index))
+        : Effect.sync(() => {
+            stream.trim(index)
+            return stream.start
+          })
     )
 
   readonly saveSnapshot: Service["saveSnapshot"] = (name, snapshot) =>

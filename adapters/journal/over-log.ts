@@ -128,6 +128,7 @@ class LogJournal {
       if (snapshot === undefined || snapshot.index < index)
         return yield* new LogFault({ path: stream, reason: "io", message: `${stream} is not trimmed to ${index}: there is no snapshot at or after it.` })
       yield* log.deleteBefore(index)
+      return log.start()
     })
 
   readonly saveSnapshot: Context.Tag.Service<Journal>["saveSnapshot"] = (stream, { index, value }) =>

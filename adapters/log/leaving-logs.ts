@@ -6,6 +6,9 @@ import { type LogDirectory, removedSuffix, removeTree, removeTreeApart } from ".
 /** What a damaged log's directory is renamed to, the first that is free. A fourth copy replaces the third: damage that repeats fills no disk. */
 const setAsideSuffixes = [".damaged", ".damaged.2", ".damaged.3"] as const
 
+/** What the directory of a log is renamed to whose topic the cluster does not have, as Kafka names it. */
+const straySuffix = ".stray"
+
 /** What the disk threw, as a fault of `path`. */
 const syncing = (disk: Disk, path: string): Effect.Effect<void, LogFault> => Effect.mapError(disk.syncDirectory(path), (error) => faultOf(path, "sync", error))
 
@@ -41,6 +44,18 @@ export const setAside = (directory: LogDirectory, name: string): Effect.Effect<s
     const suffix = setAsideSuffixes.find((each) => !directory.has(`${name}${each}`))
     if (suffix === undefined) yield* removeDirectory(directory, `${name}${last}`, name)
     const to = `${root}/${name}${suffix ?? last}`
+    yield* attempt(to, "rename", () => disk.rename(`${root}/${name}`, to))
+    directory.logCount--
+    yield* syncing(disk, root)
+    return to
+  })
+
+/** Renames the directory of a log whose topic the cluster does not have, durably. Returns its new path; undefined, and nothing is changed, where there is one of that name. */
+export const setStray = (directory: LogDirectory, name: string): Effect.Effect<string | undefined, LogFault> =>
+  Effect.gen(function* () {
+    const { disk, path: root } = directory
+    const to = `${root}/${name}${straySuffix}`
+    if (directory.has(`${name}${straySuffix}`)) return undefined
     yield* attempt(to, "rename", () => disk.rename(`${root}/${name}`, to))
     directory.logCount--
     yield* syncing(disk, root)

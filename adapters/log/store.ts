@@ -10,7 +10,7 @@ import { claimDirectory, isClaimed } from "./disk/identity.ts"
 import { defaultSharing, type SharingBounds } from "./disk/shared-sync.ts"
 import { Pace } from "./disk/slices.ts"
 import { SyncTimes } from "./disk/sync-times.ts"
-import { removeFrom, removeSetAside, setAside } from "./leaving-logs.ts"
+import { removeFrom, removeSetAside, setAside, setStray } from "./leaving-logs.ts"
 import { LogDirectory } from "./log-directory.ts"
 import type { LogParts } from "./log-parts.ts"
 import { openLog } from "./open-log.ts"
@@ -202,12 +202,16 @@ class FileLogStore {
       for (const each of this.working) yield* removeSetAside(each, name)
     }).pipe(Effect.uninterruptible)
 
-  readonly setAside: Service["setAside"] = (topicId, partition) =>
+  readonly setAside: Service["setAside"] = (topicId, partition, why = "damaged") =>
     Effect.gen(this, function* () {
       const name = nameOf(topicId, partition)
       if (this.openNames.has(name)) return yield* busy(name)
       const paths: Array<string> = []
-      for (const each of this.working) if (yield* attempt(each.path, "look for", () => each.has(name))) paths.push(yield* setAside(each, name))
+      for (const each of this.working)
+        if (yield* attempt(each.path, "look for", () => each.has(name))) {
+          const path = yield* why === "stray" ? setStray(each, name) : setAside(each, name)
+          if (path !== undefined) paths.push(path)
+        }
       return paths
     }).pipe(Effect.uninterruptible)
 

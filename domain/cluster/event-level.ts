@@ -11,6 +11,11 @@ export const replicationEventLevel = 2
  * coordinate them. A leader raises to it only where `franz.groups.engine` is partitions.
  */
 export const groupPartitionsEventLevel = 3
+/**
+ * A broker that knows this level can begin its image with the leader's snapshot: an older one would find events missing
+ * in a journal that was trimmed. No event has it; a leader raises to it only with `groupPartitionsEventLevel`.
+ */
+const snapshotEventLevel = 4
 
 /**
  * The level at which each kind of event was introduced. A kind above the base level is written only after
@@ -55,7 +60,7 @@ export const levelOfEvent = (event: Event): number => {
 }
 
 /** The highest level that this version knows: it can read and write every kind of event up to it. */
-export const knownEventLevel: number = Math.max(groupPartitionsEventLevel, ...Object.values(eventLevels))
+export const knownEventLevel: number = Math.max(groupPartitionsEventLevel, snapshotEventLevel, ...Object.values(eventLevels))
 
 /** The feature of BrokerRegistration by which a broker names the levels that it knows. */
 export const eventLevelFeature = "franz.event.level"
@@ -65,6 +70,9 @@ export const eventLevelOf = ({ eventLevel = baseEventLevel }: Pick<Broker, "even
 
 const brokersBelow = ({ brokers }: Cluster, level: number): ReadonlyArray<Broker> =>
   [...HashMap.values(brokers)].filter((broker) => eventLevelOf(broker) < level).sort((one, other) => one.id - other.id)
+
+/** Whether every registered broker, fenced ones included, can begin its image with the leader's snapshot: then the journal may be trimmed. */
+export const allBeginWithSnapshots = (cluster: Cluster): boolean => brokersBelow(cluster, snapshotEventLevel).length === 0
 
 /**
  * Returns the level to which a leader that knows `known` can raise the cluster; undefined where it can raise nothing:

@@ -179,7 +179,7 @@ const warnOfLostLogs: Effect.Effect<void, never, BrokerSettings | OwnDirectories
 /** Opens the logs. Until they are open, each heartbeat asks the leader to keep this broker fenced. */
 const openLogs: Effect.Effect<void, never, Joining> = Effect.gen(function* () {
   const image = yield* Image
-  const { caughtUp, removed } = image
+  const { caughtUp, hasGaps, removed } = image
   const { nodeId } = yield* BrokerSettings
   const { isSelf } = yield* BrokerIdentity
   const { isKnown } = yield* MadeLogs
@@ -194,7 +194,7 @@ const openLogs: Effect.Effect<void, never, Joining> = Effect.gen(function* () {
       const self = brokerOf(cluster, nodeId)
       return self !== undefined && isSelf(self)
     })
-  yield* begin(removed).pipe(
+  yield* begin(removed, hasGaps()).pipe(
     Effect.matchEffect({ onSuccess: () => Effect.sync(becomeReady), onFailure: ({ message }) => stop(new BrokerFault({ kind: "damaged data", message })) })
   )
 })

@@ -138,7 +138,7 @@ export const leaderRoutes = (
       describeProducers(noProducers(cluster)),
       ...administrationRoutes(cluster),
       alterPartition(leader),
-      fetchSnapshot(leader, yield* GroupStates),
+      fetchSnapshot(leader, (yield* ClusterStream).snapshots, yield* GroupStates),
       brokerRegistration(leader),
       brokerHeartbeat(leader),
       allocateProducerIds(leader),

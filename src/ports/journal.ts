@@ -99,8 +99,11 @@ export class Journal extends Context.Tag("comanche-franz/Journal")<
     readonly follow: (stream: string, from: number) => Stream.Stream<StoredEntry, LogFault>
     /** Returns durable record batches from the one that holds `from`, for Fetch: as PartitionLog.read. */
     readonly batches: (stream: string, from: number, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
-    /** Deletes whole segments before `index`; a snapshot at or after it must exist. */
-    readonly trim: (stream: string, index: number) => Effect.Effect<void, LogFault>
+    /**
+     * Deletes whole segments before `index`; a snapshot at or after it must exist. Returns the index of the first entry
+     * that is left.
+     */
+    readonly trim: (stream: string, index: number) => Effect.Effect<number, LogFault>
     /** Replaces the snapshot durably. A snapshot ahead of the durable entries is refused. */
     readonly saveSnapshot: (stream: string, snapshot: Snapshot) => Effect.Effect<void, LogFault>
     /** Returns the newest whole snapshot; undefined where there is none. */

@@ -191,7 +191,8 @@ export class LogStore extends Context.Tag("comanche-franz/LogStore")<
      * Renames the directory of a closed log, so that a new one can be made in its place: the log is damaged, and another broker has its records. Returns the new paths,
      * none where there is no log. Three of them are kept for each log; a further one replaces the last. `remove` removes them, too.
      */
-    readonly setAside: (topicId: TopicId, partition: number) => Effect.Effect<ReadonlyArray<string>, LogFault>
+    /** A log that is "stray", whose topic the cluster does not have, gets another name, and `remove` leaves it. Default: "damaged". */
+    readonly setAside: (topicId: TopicId, partition: number, why?: "damaged" | "stray") => Effect.Effect<ReadonlyArray<string>, LogFault>
     /** Removes a closed log and its directory. Does nothing where there is none. */
     readonly remove: (topicId: TopicId, partition: number) => Effect.Effect<void, LogFault>
     /** Replaces a small named document (letters, digits, '-', '.') atomically and durably in every directory, and keeps the one before it as a spare. */

@@ -89,6 +89,9 @@ export interface NodeSettings {
   readonly "max.incremental.fetch.session.cache.slots"?: number
   readonly "message.max.bytes"?: number
   readonly "metadata.log.dir"?: string
+  readonly "metadata.log.max.record.bytes.between.snapshots"?: number
+  readonly "metadata.max.retention.bytes"?: number
+  readonly "metadata.max.retention.ms"?: number
   readonly "metadata.snapshot.interval.events"?: number
   readonly "min.insync.replicas"?: number
   readonly "node.id"?: number

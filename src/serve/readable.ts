@@ -13,6 +13,8 @@ export interface ReadablePartition {
   readonly leaderEpoch: () => Epoch
   /** The lowest offset that a reader may begin at. */
   readonly start: () => Offset
+  /** The snapshot with which a reader below `start` can begin (KIP-630); undefined where there is none. Absent where there never is. */
+  readonly snapshot?: () => { readonly endOffset: Offset; readonly epoch: Epoch } | undefined
   /** The offset at which a reader from the beginning starts; absent if that is `start`. */
   readonly earliest?: () => Offset
   /** A consumer sees offsets below this one. */

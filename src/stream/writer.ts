@@ -10,7 +10,7 @@ import type { Answers, Applied, Outcome } from "./answers.ts"
 import { lostBy, stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { replay } from "./replay.ts"
 import { decideRound, type Round, type Submission } from "./round.ts"
-import { type SnapshotOptions, SnapshotWriting } from "./snapshot-writing.ts"
+import { type SnapshotId, type SnapshotOptions, SnapshotWriting } from "./snapshot-writing.ts"
 import type { Standby } from "./standby.ts"
 import type { StreamFold } from "./stream-fold.ts"
 import { writerMetrics } from "./writer-metrics.ts"
@@ -42,8 +42,12 @@ export interface Writer<State, Command, Event, Rejection> {
   readonly state: () => State
   /** The index that the next event will get. */
   readonly end: () => number
-  /** Index of the first entry that the journal had when this writer started. */
-  readonly start: number
+  /** Index of the first entry that the journal has. It rises when the journal is trimmed. */
+  readonly start: () => number
+  /** The newest snapshot that is known; undefined where there may be none. */
+  readonly snapshot: () => SnapshotId | undefined
+  /** Notes the index of the newest snapshot, as it was read from the journal. */
+  readonly noteSnapshot: (index: number) => void
   /** Decides, journals, answers. Never answers once the writer has stopped: the result of the command is unknown then. */
   readonly submit: (submission: Submission<Command>) => Effect.Effect<Applied<Event>, Rejection>
   /** Decides many commands in order. Each gets its answer; a rejection does not stop the commands behind it. */
@@ -81,7 +85,6 @@ const commandsPerTurnMax = 1024
 class StreamWriter<State, Command, Event extends Tagged, Rejection> implements Writer<State, Command, Event, Rejection> {
   readonly stream: string
   readonly epoch: Epoch
-  readonly start: number
   readonly isHeld: () => boolean
   private readonly aggregate: Aggregate<State, Command, Event, Rejection>
   private readonly answers: Answers<Event, Rejection>
@@ -105,18 +108,26 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
     this.stream = fold.stream
     this.metrics = writerMetrics(fold.stream)
     this.epoch = taken.epoch
-    this.start = taken.start
     this.isHeld = taken.isHeld
     this.aggregate = aggregate
     this.answers = fold.answers
     this.durable = fold.state
     this.durableEnd = fold.end
     this.encode = encodeEvents(aggregate.event)
-    this.snapshots = new SnapshotWriting(journal, { name: fold.stream, restorable: aggregate, answers: fold.answers }, options, fold.snapshotIndex)
+    this.snapshots = new SnapshotWriting(journal, { name: fold.stream, restorable: aggregate, answers: fold.answers }, options, fold.snapshotIndex, taken.start)
   }
 
   readonly state = (): State => this.durable
   readonly end = (): number => this.durableEnd
+  readonly start = (): number => this.snapshots.start
+  readonly snapshot = (): SnapshotId | undefined => {
+    const { newest, start } = this.snapshots
+    // A standby may have folded what was trimmed meanwhile: then there is a snapshot that it has not read.
+    return newest > 0 || start > 0 ? { endOffset: Math.max(newest, start), epoch: this.epoch } : undefined
+  }
+  readonly noteSnapshot = (index: number): void => {
+    this.snapshots.newest = Math.max(this.snapshots.newest, index)
+  }
 
   get stopped(): Effect.Effect<never, WriterStopped> {
     return Deferred.await(this.fault)

@@ -84,6 +84,7 @@ class EtcdJournal implements Service {
         return yield* new LogFault({ path: stream, reason: "io", message: `${stream} is not trimmed to ${index}: there is no snapshot at or after it.` })
       yield* trim(followed.parts, held, index)
       yield* followed.parts.log.deleteBefore(index)
+      return followed.start
     }).pipe(Effect.mapError(asLogFault(stream)))
 
   readonly saveSnapshot: Service["saveSnapshot"] = (stream, snapshot) =>

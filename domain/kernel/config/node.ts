@@ -87,7 +87,24 @@ const node = {
   "max.incremental.fetch.session.cache.slots": int(1000, 0, "Fetch sessions (KIP-227) that are kept; 0: none are offered.", 1_000_000),
   "broker.session.timeout.ms": int(9000, 1, "A broker that is silent for this long is fenced."),
   "broker.heartbeat.interval.ms": int(2000, 1, "How often a broker says that it lives."),
-  "metadata.snapshot.interval.events": int(10_000, 1, "Events after which the leader writes a snapshot of a stream, and a broker a checkpoint of its image.")
+  "metadata.snapshot.interval.events": int(10_000, 1, "Events after which the leader writes a snapshot of a stream, and a broker a checkpoint of its image."),
+  "metadata.log.max.record.bytes.between.snapshots": long(
+    20_971_520,
+    1,
+    "Bytes of events after which the leader writes a snapshot of the cluster's journal, also before metadata.snapshot.interval.events."
+  ),
+  "metadata.max.retention.bytes": {
+    ...long(
+      104_857_600,
+      0,
+      "Bytes of the cluster's journal that are kept behind the snapshot before the newest; -1: no bound. A journal in files is trimmed by segments of 16 MiB."
+    ),
+    also: -1
+  },
+  "metadata.max.retention.ms": {
+    ...long(604_800_000, 0, "How long events of the cluster's journal are kept behind the snapshot before the newest, ms; -1: no bound."),
+    also: -1
+  }
 }
 
 /** Groups and producers. */

@@ -1,13 +1,15 @@
-import { type Context, Deferred, Effect, Either, FiberId } from "effect"
+import { type Context, Deferred, Effect, Either, FiberId, HashMap } from "effect"
+import { changesBetween } from "../../../domain/cluster/changes.ts"
 import type { Event } from "../../../domain/cluster/event.ts"
 import { clusterFold } from "../../../domain/cluster/fold.ts"
-import type { Cluster } from "../../../domain/cluster/state.ts"
+import { type Cluster, type Partition, topicById } from "../../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
-import type { TopicId } from "../../../domain/kernel/id.ts"
+import type { BrokerId, TopicId } from "../../../domain/kernel/id.ts"
 import { type RecordBatch, readableBatches, verify } from "../../../domain/log/batch.ts"
 import { decodeRecords, type Record } from "../../../domain/log/record.ts"
 import type { Checksum } from "../../ports/checksum.ts"
+import { runSteps } from "../../ports/event-loop.ts"
 import type { LogStore } from "../../ports/log-store.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
@@ -19,6 +21,7 @@ import type { LeaderContact } from "../leader-contact.ts"
 import type { MadeLogs } from "../made-logs.ts"
 import type { BatchIdentity, ImageCheckpoint } from "./checkpoint-form.ts"
 import { leaveAside } from "./image-checkpoints.ts"
+import { clusterOfSnapshot, type LeaderSnapshotId, readLeaderSnapshot, shortReason } from "./leader-snapshot.ts"
 
 /** How long a fetch waits at the leader for the next event, ms. */
 const waitMs = 5000
@@ -57,6 +60,8 @@ export class Follower {
   private damagedAt = -1
   /** Every event that the leader had when it was first asked is folded. */
   hasCaughtUp = false
+  /** The image began with a snapshot of the leader: what was removed before is not known. */
+  hasGaps = false
   /** The key of the record before, and its text: journals have runs of the same. */
   private readonly before: { key: Uint8Array; type: string } = { key: noBytes, type: "" }
   readonly removed = new Set<TopicId>()
@@ -82,7 +87,7 @@ export class Follower {
     Effect.zipRight(this.options.contact.introduce(link), Effect.forever(Effect.suspend(() => this.step(link))))
 
   private step(link: Link): Effect.Effect<void, CallFault | LeaderRefused | BrokerFault> {
-    return Effect.flatMap(link.call(Fetch, this.request(), { timeoutMs: waitMs + this.options.contact.responseTimeoutMs }), (answer) => this.take(answer))
+    return Effect.flatMap(link.call(Fetch, this.request(), { timeoutMs: waitMs + this.options.contact.responseTimeoutMs }), (answer) => this.take(answer, link))
   }
 
   private request(): RequestDraft<typeof Fetch> {
@@ -90,22 +95,24 @@ export class Follower {
     const from = checkpoint === undefined ? this.fold.end : checkpoint.cluster.index - 1
     return {
       clusterId: (checkpoint?.cluster ?? this.cluster).clusterId ?? null,
-      // The last event of a checkpoint is there, or the leader's journal is shorter.
-      maxWaitMs: checkpoint === undefined ? waitMs : 0,
+      // The last event of a checkpoint is there, or the leader's journal is shorter. What follows a snapshot is there, or nothing is.
+      maxWaitMs: checkpoint === undefined && (this.hasCaughtUp || this.fold.end === 0) ? waitMs : 0,
       minBytes: 1,
       maxBytes: bytesMax,
       topics: [{ topic: metadataTopic, topicId: metadataTopicId, partitions: [{ partition: 0, fetchOffset: BigInt(from), partitionMaxBytes: bytesMax }] }]
     }
   }
 
-  private take(answer: ResponseOf<typeof Fetch>): Effect.Effect<void, LeaderRefused | BrokerFault> {
+  private take(answer: ResponseOf<typeof Fetch>, link: Link): Effect.Effect<void, CallFault | LeaderRefused | BrokerFault> {
     const partition = answer.responses[0]?.partitions[0]
     const error = kafkaError(answer.errorCode === 0 ? (partition?.errorCode ?? 0) : answer.errorCode)
     const { host, port } = this.options.contact.leader()
     const address = `${host}:${port}`
     if (error === "INCONSISTENT_CLUSTER_ID")
       return this.foreign(`The node at ${address} leads another cluster than ${(this.checkpoint?.cluster ?? this.cluster).clusterId}.`)
-    if (error === "OFFSET_OUT_OF_RANGE") return this.outOfRange(address)
+    const snapshotId = partition?.snapshotId
+    if (error === "OFFSET_OUT_OF_RANGE")
+      return snapshotId !== undefined && snapshotId.endOffset > 0n ? this.beginAnew(link, snapshotId) : this.outOfRange(address)
     if (error !== "NONE" || partition === undefined) return leaderRefused(`The node at ${address} does not give its journal: ${error}. Is it the leader?`)
     return this.receive(partition.records ?? noBytes, Number(partition.highWatermark))
   }
@@ -124,6 +131,63 @@ export class Follower {
         message: `The journal of the leader at ${address} does not have event ${this.fold.end}, which comes next here: it was replaced by another or an older one. Give the leader its own data directory back, then start this broker again.`
       })
     )
+  }
+
+  /** The journal begins after what this broker reads next: its image continues with the leader's snapshot. */
+  private beginAnew(link: Link, id: LeaderSnapshotId): Effect.Effect<void, CallFault | LeaderRefused | BrokerFault> {
+    const { checksum, contact } = this.options
+    return Effect.gen(this, function* () {
+      const value = yield* readLeaderSnapshot(link, id, contact.responseTimeoutMs, checksum.crc32c)
+      const read = yield* runSteps(clusterOfSnapshot(value))
+      if (Either.isLeft(read))
+        return yield* new BrokerFault({
+          kind: "unreadable event",
+          message: `${metadataTopic}: the leader's snapshot at ${id.endOffset} cannot be read by this version: ${shortReason(read.left)}. Start a version that knows it.`
+        })
+      yield* this.install(read.right)
+    })
+  }
+
+  /**
+   * Takes the leader's snapshot for the image. Topics of the image so far that it lacks were removed meanwhile. Of a
+   * checkpoint that was not compared with the journal nothing is concluded.
+   */
+  private install(cluster: Cluster): Effect.Effect<void, LeaderRefused | BrokerFault> {
+    const known = (this.checkpoint?.cluster ?? this.cluster).clusterId
+    const { clusterId } = cluster
+    if (clusterId === undefined) return leaderRefused(`${metadataTopic}: the leader's snapshot at ${cluster.index} names no cluster.`)
+    if (known !== undefined && known !== clusterId)
+      return this.foreign(`The leader's snapshot is of cluster ${clusterId}, and this broker belongs to ${known}.`)
+    if (cluster.index <= this.fold.end) return leaderRefused(`${metadataTopic}: the leader's snapshot at ${cluster.index} is behind event ${this.fold.end}.`)
+    return Effect.gen(this, function* () {
+      yield* this.claim(clusterId)
+      const before = this.cluster
+      // Before the logs are opened there is nothing that could react.
+      const changes = this.hasCaughtUp ? changesBetween(before, cluster) : []
+      this.checkpoint = undefined
+      this.fold = new StreamFold<Cluster, Event>(metadataTopic, clusterFold, { state: cluster, index: cluster.index })
+      this.last = undefined
+      this.hasGaps = true
+      for (const topicId of HashMap.keys(before.topics)) if (topicById(cluster, topicId) === undefined) this.removed.add(topicId)
+      this.notePlaced(before, cluster)
+      yield* Effect.logInfo(`The image of the cluster continues with the leader's snapshot at event ${cluster.index}: the journal was trimmed.`)
+      this.options.contact.learn(cluster.leader?.epoch ?? -1)
+      yield* this.options.folded(changes, 0)
+    })
+  }
+
+  /**
+   * Which logs were never made. An image that had caught up has shown all that was placed before, to this process and to
+   * those before it: what the snapshot has besides was placed since. Without one that is not known.
+   */
+  private notePlaced(before: Cluster, { index, topics }: Cluster): void {
+    const { made } = this.options
+    if (!this.hasCaughtUp) return made.resumed(index, undefined)
+    for (const [topicId, { partitions }] of topics)
+      for (let partition = topicById(before, topicId)?.partitions.length ?? 0; partition < partitions.length; partition++) {
+        const { isr, replicas } = partitions.at(partition) as Partition
+        made.placed({ topicId, partition, isr, replicas: replicas as readonly [BrokerId, ...ReadonlyArray<BrokerId>] }, index - 1)
+      }
   }
 
   private forget(reason: string): Effect.Effect<void> {

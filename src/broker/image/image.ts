@@ -14,8 +14,8 @@ import { ImageCheckpoints } from "./image-checkpoints.ts"
 
 /**
  * The image of the cluster from which this broker responds: the leader's events, fetched as any consumer fetches them.
- * It begins with the checkpoint of an earlier run where that is of the leader's journal, else with the first event. A
- * checkpoint is written in the background after so many events, and when the scope closes.
+ * It begins with the checkpoint of an earlier run where that is of the leader's journal, else with the first event, or
+ * with the leader's snapshot where the journal does not have that event any more (KIP-630). A checkpoint is written in the background after so many events, and when the scope closes.
  */
 export class Image extends Context.Tag("comanche-franz/broker/Image")<
   Image,
@@ -24,6 +24,8 @@ export class Image extends Context.Tag("comanche-franz/broker/Image")<
     readonly cluster: () => Cluster
     /** Topics that were removed, since the first event of the journal. */
     readonly removed: ReadonlySet<TopicId>
+    /** Whether the image began with a snapshot of the leader in this process: topics may have been removed before that `removed` does not have. */
+    readonly hasGaps: () => boolean
     /** The journal names the cluster in its first event, and the data directory is claimed for it. */
     readonly founded: Effect.Effect<string>
     /** Every event that the leader had when it was first asked is folded. */
@@ -75,6 +77,7 @@ const make = Effect.gen(function* () {
   return Image.of({
     cluster: () => follower.cluster,
     removed: follower.removed,
+    hasGaps: () => follower.hasGaps,
     founded: Deferred.await(follower.founded),
     caughtUp: Deferred.await(follower.caughtUp),
     onChange: (listener) => {

@@ -1,11 +1,13 @@
 import { Effect } from "effect"
 import { groupMetadataTopic, groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
+import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { FetchSnapshot } from "../../protocol/message/59-fetch-snapshot.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import type { LeaderContext } from "../context.ts"
 import type { GroupStates } from "../groups/group-states.ts"
+import type { ClusterSnapshots } from "../journal/cluster-snapshots.ts"
 
 type PartitionRequest = RequestOf<typeof FetchSnapshot>["topics"][number]["partitions"][number]
 type PartitionResponse = ResponseDraft<typeof FetchSnapshot>["topics"][number]["partitions"][number]
@@ -22,42 +24,66 @@ const failure = ({ partition, snapshotId }: PartitionRequest, error: KafkaError)
   unalignedRecords: new Uint8Array(0)
 })
 
+/** The piece of a document at the position that is asked for. */
+const pieceOf = (
+  asked: PartitionRequest,
+  maxBytes: number,
+  { document, endOffset, epoch }: { readonly document: Uint8Array; readonly endOffset: number; readonly epoch: number }
+): PartitionResponse => {
+  const position = Number(asked.position)
+  if (position < 0 || position > document.length) return failure(asked, "POSITION_OUT_OF_RANGE")
+  return {
+    index: asked.partition,
+    errorCode: 0,
+    snapshotId: { endOffset: BigInt(endOffset), epoch },
+    size: BigInt(document.length),
+    position: asked.position,
+    unalignedRecords: document.subarray(position, position + Math.max(1, Math.min(maxBytes, pieceBytesMax)))
+  }
+}
+
 /**
- * FetchSnapshot 0-1, for the brokers: the states of `__group_metadata` at its handover, piece by piece, as JSON. The
- * response names the end offset of the state that it has; the one that is asked for does not count, since there is one.
+ * FetchSnapshot 0-1, piece by piece.
+ *
+ * Of `__cluster_metadata`: the newest snapshot of the cluster, as record batches (KIP-630), for clients and brokers.
+ * SNAPSHOT_NOT_FOUND where another is the newest: Fetch names it.
+ *
+ * Of `__group_metadata`, for the brokers alone: the states at its handover, as JSON. The response names the end offset of
+ * the state that it has; the one that is asked for does not count, since there is one.
+ *
  * Errors of a partition: UNKNOWN_TOPIC_OR_PARTITION, also before the handover; POSITION_OUT_OF_RANGE;
  * KAFKA_STORAGE_ERROR where the journal cannot be read.
  */
-export const fetchSnapshot = (leader: LeaderContext["Type"], states: GroupStates["Type"]): Route => {
-  const pieceOf = (asked: PartitionRequest, maxBytes: number): Effect.Effect<PartitionResponse> => {
+export const fetchSnapshot = (leader: LeaderContext["Type"], snapshots: ClusterSnapshots, states: GroupStates["Type"]): Route => {
+  const unreadable = (asked: PartitionRequest, what: string, message: string) =>
+    Effect.as(Effect.logError(`${what} cannot be read for a broker: ${message}`), failure(asked, "KAFKA_STORAGE_ERROR"))
+  const ofGroups = (asked: PartitionRequest, maxBytes: number): Effect.Effect<PartitionResponse> => {
     const topic = groupPartitions(leader.writer.state())
     if (topic?.partitions.at(asked.partition) === undefined) return Effect.succeed(failure(asked, "UNKNOWN_TOPIC_OR_PARTITION"))
     return states.of(asked.partition).pipe(
-      Effect.map(({ index, value }): PartitionResponse => {
-        const position = Number(asked.position)
-        if (position < 0 || position > value.length) return failure(asked, "POSITION_OUT_OF_RANGE")
-        return {
-          index: asked.partition,
-          errorCode: 0,
-          snapshotId: { endOffset: BigInt(index), epoch: 0 },
-          size: BigInt(value.length),
-          position: asked.position,
-          unalignedRecords: value.subarray(position, position + Math.max(1, Math.min(maxBytes, pieceBytesMax)))
-        }
-      }),
-      Effect.catchAll(({ message }) =>
-        Effect.as(Effect.logError(`${groupMetadataTopic}-${asked.partition} cannot be handed over: ${message}`), failure(asked, "KAFKA_STORAGE_ERROR"))
-      )
+      Effect.map(({ index, value }) => pieceOf(asked, maxBytes, { document: value, endOffset: index, epoch: 0 })),
+      Effect.catchAll(({ message }) => unreadable(asked, `The state of ${groupMetadataTopic}-${asked.partition}`, message))
     )
   }
+  const ofCluster = (asked: PartitionRequest, maxBytes: number): Effect.Effect<PartitionResponse> => {
+    if (asked.partition !== 0) return Effect.succeed(failure(asked, "UNKNOWN_TOPIC_OR_PARTITION"))
+    const { endOffset, epoch } = asked.snapshotId
+    return snapshots.of(Number(endOffset)).pipe(
+      Effect.map((found) => (found === undefined ? failure(asked, "SNAPSHOT_NOT_FOUND") : pieceOf(asked, maxBytes, { ...found, epoch }))),
+      Effect.catchAll(({ message }) => unreadable(asked, `The snapshot of ${metadataTopic}`, message))
+    )
+  }
+  const answer = (name: string, asked: PartitionRequest, maxBytes: number): Effect.Effect<PartitionResponse> => {
+    if (name === metadataTopic) return ofCluster(asked, maxBytes)
+    return name === groupMetadataTopic ? ofGroups(asked, maxBytes) : Effect.succeed(failure(asked, "UNKNOWN_TOPIC_OR_PARTITION"))
+  }
   return route(FetchSnapshot, {}, ({ maxBytes, topics }, context) => {
-    if (leader.brokers.links.brokerOf(context, leader.writer.state()) === undefined) return { errorCode: errorCode("CLUSTER_AUTHORIZATION_FAILED"), topics: [] }
+    const isBroker = () => leader.brokers.links.brokerOf(context, leader.writer.state()) !== undefined
+    if (topics.some(({ name }) => name !== metadataTopic) && !isBroker()) return { errorCode: errorCode("CLUSTER_AUTHORIZATION_FAILED"), topics: [] }
     return Effect.map(
       Effect.forEach(topics, ({ name, partitions }) =>
         Effect.map(
-          Effect.forEach(partitions, (asked) =>
-            name === groupMetadataTopic ? pieceOf(asked, maxBytes) : Effect.succeed(failure(asked, "UNKNOWN_TOPIC_OR_PARTITION"))
-          ),
+          Effect.forEach(partitions, (asked) => answer(name, asked, maxBytes)),
           (pieces) => ({ name, partitions: pieces })
         )
       ),

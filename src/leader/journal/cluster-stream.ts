@@ -1,6 +1,7 @@
 import { Context, Effect, type Scope } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { liveNodeConfig, nodeConfigsOf } from "../../../domain/cluster/config/node.ts"
+import { allBeginWithSnapshots } from "../../../domain/cluster/event-level.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
 import { ClusterImage } from "../../groups/cluster-image.ts"
 import type { Journal } from "../../ports/journal.ts"
@@ -11,12 +12,14 @@ import { drawUuid } from "../../stream/uuid.ts"
 import { openWriter } from "../../stream/writer.ts"
 import { type LeaderOptions, LeaderSettings } from "../settings.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
+import { ClusterSnapshots } from "./cluster-snapshots.ts"
 
 /** The stream of the cluster's events, held under this leader's epoch, of a cluster that is founded. */
 export class ClusterStream extends Context.Tag("comanche-franz/ClusterStream")<
   ClusterStream,
   {
     readonly writer: ClusterWriter
+    readonly snapshots: ClusterSnapshots
     readonly clusterId: string
     /** The number of streams over which the groups are spread. */
     readonly groupStreamCount: number
@@ -87,14 +90,6 @@ const minInSyncReplicas = (
       )
   })
 
-/** Brokers fold the journal from its first event on, so it is never trimmed. */
-const firstEventsGone = (start: number): LogFault =>
-  new LogFault({
-    path: clusterStream,
-    reason: "corrupt",
-    message: `The journal ${clusterStream} begins with event ${start}: the segments with the events before it are gone, and brokers need them. Nothing was changed.`
-  })
-
 /**
  * Provides the stream of the cluster, until the scope closes. Takes the journal under a new epoch, replays it, and founds the cluster if it is new. UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read,
  * WriterStopped when it cannot be written.
@@ -112,15 +107,20 @@ export const withClusterStream = <A, E, R>(
     const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, {
       candidate: { nodeId, address: config["advertised.listeners"] || config.listeners },
       standby: settings.standby,
-      snapshotIntervalEvents: config["metadata.snapshot.interval.events"]
+      snapshotIntervalEvents: config["metadata.snapshot.interval.events"],
+      snapshotIntervalBytes: config["metadata.log.max.record.bytes.between.snapshots"],
+      retention: {
+        bytes: config["metadata.max.retention.bytes"],
+        ms: config["metadata.max.retention.ms"],
+        mayTrim: () => allBeginWithSnapshots(writer.state())
+      }
     })
-    if (writer.start > 0) return yield* firstEventsGone(writer.start)
     const commandIds = new CommandIdFactory(writer.epoch)
     const eventsBefore = writer.end()
     const clusterId = yield* found(writer, commandIds, known)
     const groupStreamCount = yield* groupStreams(writer, commandIds, config)
     yield* minInSyncReplicas(writer, commandIds, settings)
-    const context = Context.make(ClusterStream, { writer, clusterId, groupStreamCount, eventsBefore }).pipe(
+    const context = Context.make(ClusterStream, { writer, snapshots: yield* ClusterSnapshots.make(writer), clusterId, groupStreamCount, eventsBefore }).pipe(
       Context.add(CommandIds, commandIds),
       Context.add(ClusterImage, { cluster: writer.state })
     )

@@ -109,7 +109,7 @@ export const Fetch = api(
             logStartOffset: since(5, int64, -1n, "ignorable"),
             divergingEpoch: tagged(0, 12, divergingEpoch, zeroOf(divergingEpoch)),
             currentLeader: tagged(1, 12, currentLeader, zeroOf(currentLeader)),
-            snapshotId: tagged(2, 12, snapshotId, zeroOf(snapshotId)),
+            snapshotId: tagged(2, 12, snapshotId, zeroOf(snapshotId), "ignorable"),
             sparseEnd: tagged(0x4643, 12, int64, 0n, "ignorable"),
             abortedTransactions: nullable(array(struct({ producerId: int64, firstOffset: int64 }))),
             preferredReadReplica: since(11, int32, -1),

@@ -91,7 +91,7 @@ export class Pass {
     const noted = broker === undefined ? undefined : this.note(found, request, broker)
     if (noted !== undefined) return noted
     const start = found.start()
-    if (from < start || from > found.end()) return this.failure(request, "OFFSET_OUT_OF_RANGE", start)
+    if (from < start || from > found.end()) return this.outOfRange(request, found, start)
     const nearer = this.nearer(found, from)
     if (nearer !== undefined) return this.redirect(request, found, nearer)
     const highWatermark = found.highWatermark()
@@ -114,6 +114,13 @@ export class Pass {
       preferredReadReplica: -1,
       records
     }
+  }
+
+  /** A reader below the start may begin with a snapshot (KIP-630). */
+  private outOfRange(request: PartitionRequest, found: ReadablePartition, start: Offset): PartitionResponse {
+    const failure = this.failure(request, "OFFSET_OUT_OF_RANGE", start)
+    const snapshot = request.from < start ? found.snapshot?.() : undefined
+    return snapshot === undefined ? failure : { ...failure, snapshotId: { endOffset: BigInt(snapshot.endOffset), epoch: snapshot.epoch } }
   }
 
   private nearer(found: ReadablePartition, from: Offset): BrokerId | undefined {

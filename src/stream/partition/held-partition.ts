@@ -114,14 +114,17 @@ export class HeldPartition {
     return Either.map(this.log.readSnapshot(snapshot, this.committedOffset), (value) => (value.length === 0 ? undefined : { index, value }))
   }
 
-  trim(index: number): Effect.Effect<void, LogFault> {
+  trim(index: number): Effect.Effect<number, LogFault> {
     return Effect.suspend(() => {
       const { snapshot } = this.log
       if (snapshot === undefined || snapshot.index < index)
         return this.fault("io", `${this.stream} is not trimmed to ${index}: there is no snapshot at or after it.`)
       const offset = this.log.offsetBefore(index)
-      if (offset <= this.partition.start()) return Effect.void
-      return Effect.map(this.partition.raiseStart(offset), () => this.log.forgetBefore(offset))
+      if (offset <= this.partition.start()) return Effect.succeed(this.start)
+      return Effect.map(this.partition.raiseStart(offset), () => {
+        this.log.forgetBefore(offset)
+        return this.start
+      })
     })
   }
 

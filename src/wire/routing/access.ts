@@ -90,7 +90,7 @@ const byKey: Readonly<Record<number, Access>> = {
   /* AlterPartition */ 56: brokers("ClusterAction Cluster"),
   /* UpdateFeatures */ 57: clients("Alter Cluster"),
   /* Envelope */ 58: brokers("ClusterAction Cluster"),
-  /* FetchSnapshot */ 59: brokers("ClusterAction Cluster"),
+  /* FetchSnapshot */ 59: both("ClusterAction Cluster"),
   /* DescribeCluster */ 60: both("Describe Cluster"),
   /* DescribeProducers */ 61: clients("Read Topic"),
   /* BrokerRegistration */ 62: brokers("ClusterAction Cluster"),

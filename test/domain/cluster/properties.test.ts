@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Either, HashMap, Schema } from "effect"
 import fc from "fast-check"
+import { changesBetween } from "../../../domain/cluster/changes.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
 import { BrokerRegistered, Event, PartitionLeaderChanged, PartitionPlaced, TopicAdded } from "../../../domain/cluster/event.ts"
@@ -11,7 +12,7 @@ import { place } from "../../../domain/cluster/topic/placement.ts"
 import { Bug } from "../../../domain/kernel/bug.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import type { BrokerId, TopicName } from "../../../domain/kernel/id.ts"
-import { addTopic, heartbeat, register, topicId, up } from "./support.ts"
+import { addTopic, heartbeat, register, topicId, up, withoutPartitionEpochs } from "./support.ts"
 
 type Step = (cluster: Cluster, n: number) => Command
 const name = fc.constantFrom("orders", "a.b", "a_b", "bills", "", "..", "__cluster_metadata")
@@ -86,6 +87,15 @@ const history = fc.array(step, { maxLength: 60 }).map((steps) => {
 })
 const encode = Schema.encodeSync(ClusterState)
 const decode = Schema.decodeSync(ClusterState)
+/** What a broker reacts to. */
+const visible = (cluster: Cluster) => {
+  const { brokers, nodeConfigs, topics } = toSnapshot(cluster)
+  return {
+    brokers: brokers.map(({ leavingAt: _, ...broker }) => broker),
+    nodeConfigs: nodeConfigs?.filter(({ configs }) => Object.keys(configs).length > 0) ?? [],
+    topics: topics.map(withoutPartitionEpochs)
+  }
+}
 
 describe("random commands", () => {
   test("M1, M2: a snapshot at any event and the rest of them make the same state as all of them; the state knows its index", () => {
@@ -102,6 +112,16 @@ describe("random commands", () => {
         const configs = [...HashMap.values(cluster.topics)].map(({ configs }) => configs).concat([...HashMap.values(cluster.nodeConfigs)])
         expect(cluster.configCharacters).toBe(configs.reduce((sum, each) => sum + charactersOf(each), 0))
         expect([...rest.unifiedNames].sort()).toEqual([...cluster.unifiedNames].sort())
+      }),
+      { numRuns: 200 }
+    )
+  })
+  test("the changes between two images lead a reader of the first to the brokers, settings and topics of the second", () => {
+    fc.assert(
+      fc.property(history, fc.double({ min: 0, max: 1, noNaN: true }), ({ events, cluster }, part) => {
+        const before = fold(evolve, initial, events.slice(0, Math.floor(part * events.length)))
+        expect(changesBetween(cluster, cluster)).toEqual([])
+        expect(visible(fold(evolve, before, changesBetween(before, cluster)))).toEqual(visible(cluster))
       }),
       { numRuns: 200 }
     )

@@ -1,6 +1,7 @@
 import { Command } from "../../../domain/cluster/command.ts"
 import { clusterDecider } from "../../../domain/cluster/decide.ts"
 import type { Event } from "../../../domain/cluster/event.ts"
+import type { TopicRow } from "../../../domain/cluster/snapshot.ts"
 import { type Cluster, initial } from "../../../domain/cluster/state.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { Given } from "../given.ts"
@@ -47,3 +48,9 @@ export const heartbeat = (brokerId: number, more: Partial<Extract<Command, { _ta
 /** A founded cluster with brokers 1 to n, unfenced. */
 export const up = (brokers: number): Cluster =>
   given(Command.FoundCluster({ clusterId: "cluster-1" }), ...Array.from({ length: brokers }, (_, n) => [register(n + 1), heartbeat(n + 1)]).flat())
+
+/** A topic of a snapshot, with 0 for the epochs of changes of its partitions. */
+export const withoutPartitionEpochs = (topic: TopicRow) => ({
+  ...topic,
+  partitions: topic.partitions.map(([replicas, isr, leader, leaderEpoch, , ...rest]) => [replicas, isr, leader, leaderEpoch, 0, ...rest])
+})

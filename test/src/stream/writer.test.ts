@@ -217,7 +217,7 @@ describe("Writer", () => {
         const inner = yield* Journal
         const outer = Journal.of({
           ...inner,
-          trim: (_, index) => Effect.sync(() => void trims.push(index)),
+          trim: (_, index) => Effect.sync(() => trims.push(index)),
           saveSnapshot: (stream, snapshot) => {
             if (full) return new LogFault({ path: stream, reason: "full", message: "no space" })
             saved.push(snapshot.index)

@@ -20,13 +20,10 @@ export const quorum = family("Configures Kafka's controller quorum. It has no ef
   "internal.metadata.delete.delay.millis": hidden(longs(60_000)),
   "internal.metadata.log.segment.bytes": hidden(withoutDefault(ints(0))),
   "internal.metadata.max.batch.size.in.bytes": hidden(ints(8_388_608)),
-  "metadata.log.max.record.bytes.between.snapshots": longs(20_971_520, 1),
   "metadata.log.max.snapshot.interval.ms": longs(3_600_000, 0),
   "metadata.log.segment.bytes": ints(1_073_741_824, 8_388_608),
   "metadata.log.segment.ms": longs(604_800_000),
   "metadata.max.idle.interval.ms": ints(500, 0),
-  "metadata.max.retention.bytes": longs(104_857_600),
-  "metadata.max.retention.ms": longs(604_800_000),
   "server.max.startup.time.ms": hidden(longs(unbounded, 0)),
   "unstable.api.versions.enable": hidden(bools(false)),
   "unstable.feature.versions.enable": hidden(bools(false))

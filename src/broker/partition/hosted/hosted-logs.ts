@@ -20,6 +20,7 @@ import { nearTo } from "./near-to.ts"
 import { closeFiles, NewLogs, type OpenedLog } from "./new-logs.ts"
 import { type ReplicaSignals, wakeLooks } from "./replica-signals.ts"
 import { type Placed, Roles } from "./roles.ts"
+import { setStraysAside } from "./strays.ts"
 import { PartitionTable } from "./table.ts"
 import { TopicSettings } from "./topic-settings.ts"
 
@@ -158,9 +159,9 @@ export class HostedLogs {
 
   /**
    * Reads where logs start, then opens what is placed here and deletes the logs of removed topics, and of partitions that have other replicas. A log that the journal never mentions stays: it may be all that is left of a
-   * topic. Fails "corrupt" where the starts cannot be read: deleted records would be readable again.
+   * topic. Where the image began with a snapshot of the leader, it is renamed: its topic may have been removed by an event that was trimmed. Fails "corrupt" where the starts cannot be read: deleted records would be readable again.
    */
-  begin(removed: ReadonlySet<TopicId>): Effect.Effect<void, LogFault> {
+  begin(removed: ReadonlySet<TopicId>, hasGaps = false): Effect.Effect<void, LogFault> {
     const { context, made, store } = this.services
     return Effect.gen(this, function* () {
       yield* Effect.retry(
@@ -178,6 +179,12 @@ export class HostedLogs {
       const stored = yield* Effect.orElseSucceed(store.list, () => [])
       // A reassignment may have ended, and a topic may have been removed, while this broker was down (KAFKA-13972).
       for (const each of stored) if (removed.has(each.topicId) || this.roles.isElsewhere(each)) this.mark(each)
+      if (hasGaps)
+        yield* setStraysAside(
+          store,
+          context.cluster(),
+          stored.filter(({ topicId }) => !removed.has(topicId))
+        )
       yield* this.work
     })
   }

@@ -24,9 +24,9 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
     readonly signals: ReplicaSignals
     /**
      * Opens the logs of this broker's partitions and deletes those of topics that were removed while it was stopped: once, when the image has caught up. Returns when each log
-     * is open or has failed. Fails "corrupt" where the first offsets of the logs are not known.
+     * is open or has failed. Fails "corrupt" where the first offsets of the logs are not known. `hasGaps`: topics may have been removed that are not among `removed`.
      */
-    readonly begin: (removed: ReadonlySet<TopicId>) => Effect.Effect<void, LogFault>
+    readonly begin: (removed: ReadonlySet<TopicId>, hasGaps?: boolean) => Effect.Effect<void, LogFault>
     /** Applies events that the image has folded already. Roles change at once; logs are opened and removed in the background. */
     readonly apply: (events: ReadonlyArray<Event>) => void
     /** Raises the starts of logs, and deletes the records before them. */
@@ -65,7 +65,7 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
     return {
       table: logs.table,
       signals,
-      begin: (removed) => Effect.asVoid(Effect.zipRight(logs.begin(removed), Effect.forkIn(logs.run, scope))),
+      begin: (removed, hasGaps) => Effect.asVoid(Effect.zipRight(logs.begin(removed, hasGaps), Effect.forkIn(logs.run, scope))),
       apply: (events) => {
         react(events)
         wakeLooks(signals)

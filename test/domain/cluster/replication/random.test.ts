@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import { Either, Schema } from "effect"
 import fc from "fast-check"
+import { changesBetween } from "../../../../domain/cluster/changes.ts"
 import { Command } from "../../../../domain/cluster/command.ts"
 import { decide } from "../../../../domain/cluster/decide.ts"
 import { effectiveMinIsr } from "../../../../domain/cluster/election.ts"
@@ -9,7 +10,7 @@ import { evolve } from "../../../../domain/cluster/evolve.ts"
 import { ClusterState, toSnapshot } from "../../../../domain/cluster/snapshot.ts"
 import { brokerOf, type Cluster, type Partition, topicByName } from "../../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../../domain/kernel/id.ts"
-import { addTopic, heartbeat, topicId } from "../support.ts"
+import { addTopic, heartbeat, topicId, withoutPartitionEpochs } from "../support.ts"
 import { epochOf, fence, registerReplica, replicatedCluster } from "./support.ts"
 
 const brokers = [1, 2, 3, 4]
@@ -223,6 +224,9 @@ test("random commands on partitions with several replicas: leaders are in sync, 
         checkCluster(cluster)
       }
       expect(toSnapshot(snapshotted(cluster))).toEqual(toSnapshot(cluster))
+      // A broker that begins anew with a snapshot learns of every partition that is another.
+      const told = changesBetween(first, cluster).reduce(evolve, first)
+      expect(toSnapshot(told).topics.map(withoutPartitionEpochs)).toEqual(toSnapshot(cluster).topics.map(withoutPartitionEpochs))
       const ends = partitionsOf(healed(cluster))
       for (const [index, { adding, elr, isr, leader, removing, replicas: all }] of ends.entries()) {
         expect([adding, removing, elr, leader === -1]).toEqual([[], [], [], false])

@@ -2,6 +2,7 @@ import { Effect, Either, ExecutionStrategy, Exit, Layer, Logger, LogLevel, Scope
 import { layerTypescript as checksum } from "../../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { layerTypescript as compression } from "../../../../adapters/compression/compression.ts"
+import { layerMemory, type MemoryStreams } from "../../../../adapters/journal/memory.ts"
 import { layer as journalOverLog } from "../../../../adapters/journal/over-log.ts"
 import { layer as memoryLog } from "../../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
@@ -51,8 +52,10 @@ export class ReplicatedWorld {
     return Layer.mergeAll(checksum, compression, this.network.layer(host))
   }
 
-  leader(config: Partial<NodeConfig> = {}): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
-    const layers = Layer.provideMerge(journalOverLog, Layer.provideMerge(memoryLog(new MemoryDisk()), this.platform("leader")))
+  /** Starts the leader. Its journal is a new one over a disk in memory, or in `streams`, which are trimmed entry by entry. */
+  leader(config: Partial<NodeConfig> = {}, streams?: MemoryStreams): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
+    const journal = streams === undefined ? Layer.provide(journalOverLog, Layer.provideMerge(memoryLog(new MemoryDisk()), checksum)) : layerMemory(streams)
+    const layers = Layer.provideMerge(journal, this.platform("leader"))
     return Effect.flatMap(Layer.build(layers), (context) =>
       Effect.provide(startLeader({ nodeId: BrokerId.make(100), config: this.config(config), listen: { host: "leader", port: 9092 } }), context)
     )
