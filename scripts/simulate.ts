@@ -1,7 +1,7 @@
 /**
- * `./franz simulate [--replicas] [--seed N] [--count N] [--seconds S] [--mutant NAME]`: the real leader, brokers and their clients in virtual time, with lost connections, cuts,
+ * `./franz simulate [--replicas|--groups] [--seed N] [--count N] [--seconds S] [--mutant NAME]`: the real leader, brokers and their clients in virtual time, with lost connections, cuts,
  * crashes that lose what was not synced, and slow disks, all drawn from a seed; then the checkers of test/simulation/checker read what happened. `--replicas`: three to five
- * brokers, topics with several replicas, and the faults that these survive. `--count` runs that many seeds from the first on; `--seconds` is the time of faults in each. The same
+ * brokers, topics with several replicas, and the faults that these survive. `--groups`: the same, and the brokers coordinate the groups, which the leader hands over. `--count` runs that many seeds from the first on; `--seconds` is the time of faults in each. The same
  * seed is the same run. Exits 1 when an invariant was broken, and says which seed shows it again.
  * `./franz simulate --core …` runs the functions of the domain alone (`simulate-core.ts`), `--candidates …` the candidates for the
  * leader's role over a simulated etcd (`simulate-candidates.ts`), and
@@ -10,7 +10,7 @@
 import { parseArgs } from "node:util"
 import { mutants } from "../test/simulation/mutant/all.ts"
 import { noMutant } from "../test/simulation/mutant/mutant.ts"
-import { optionsOf, replicatedOptionsOf } from "../test/simulation/options.ts"
+import { groupOptionsOf, optionsOf, replicatedOptionsOf } from "../test/simulation/options.ts"
 import { type Run, simulate } from "../test/simulation/simulate.ts"
 import { crashImages } from "./crash-images.ts"
 import { simulateCandidatesCommand } from "./simulate-candidates.ts"
@@ -22,7 +22,7 @@ if (args.includes("--candidates")) process.exit(await simulateCandidatesCommand(
 if (args.includes("--core")) process.exit(simulateCoreCommand(args))
 
 const usage = (message: string): never => {
-  console.error(`simulate: ${message}\nUsage: ./franz simulate [--replicas] [--seed N] [--count N] [--seconds S] [--mutant NAME]`)
+  console.error(`simulate: ${message}\nUsage: ./franz simulate [--replicas|--groups] [--seed N] [--count N] [--seconds S] [--mutant NAME]`)
   process.exit(2)
 }
 const wholeNumber = (name: string, text: string): number => (/^\d{1,9}$/.test(text) ? Number(text) : usage(`--${name} ${text}: expected a whole number.`))
@@ -33,7 +33,8 @@ const words = (() => {
       count: { type: "string" },
       seconds: { type: "string" },
       mutant: { type: "string" },
-      replicas: { type: "boolean" }
+      replicas: { type: "boolean" },
+      groups: { type: "boolean" }
     } as const
     return parseArgs({ args, options }).values
   } catch (cause) {
@@ -47,6 +48,7 @@ const seconds = wholeNumber("seconds", words.seconds ?? "30")
 const mutant = words.mutant === undefined ? noMutant : mutants.find(({ name }) => name === words.mutant)
 if (mutant === undefined) usage(`there is no mutant '${words.mutant}': ${mutants.map(({ name }) => name).join(", ")}`)
 
+const hasGroups = words.groups === true || mutant?.isOfGroups === true
 const isReplicated = words.replicas === true || mutant?.isReplicated === true
 
 const compactionOf = ({ gapsAfterCrash, records, rounds }: Run["compactions"]): string =>
@@ -56,7 +58,10 @@ const started = performance.now()
 let simulatedMs = 0
 let broken = 0
 for (let seed = first; seed < first + count; seed++) {
-  const run = await simulate(isReplicated ? replicatedOptionsOf(seed, seconds) : optionsOf(seed, seconds), mutant ?? noMutant)
+  const run = await simulate(
+    hasGroups ? groupOptionsOf(seed, seconds) : isReplicated ? replicatedOptionsOf(seed, seconds) : optionsOf(seed, seconds),
+    mutant ?? noMutant
+  )
   simulatedMs += run.simulatedMs
   console.log(
     `seed ${seed}: ${run.events} events in ${Math.round(run.simulatedMs / 1000)} simulated seconds, ${compactionOf(run.compactions)}${run.violations.length === 0 ? "every invariant held" : "BROKEN"}  ${run.fingerprint}`
@@ -65,7 +70,7 @@ for (let seed = first; seed < first + count; seed++) {
   broken++
   for (const { invariant, message } of run.violations.slice(0, 10)) console.log(`  ${invariant}: ${message}`)
   if (count === 1) for (const line of run.lines) console.log(`    ${line}`)
-  console.log(`  again, with what happened: ./franz simulate ${isReplicated ? "--replicas " : ""}--seed ${seed} --seconds ${seconds}`)
+  console.log(`  again, with what happened: ./franz simulate ${hasGroups ? "--groups " : isReplicated ? "--replicas " : ""}--seed ${seed} --seconds ${seconds}`)
 }
 const realSeconds = (performance.now() - started) / 1000
 console.log(

@@ -1,4 +1,4 @@
-import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, Metric, Option, Queue, type Scope } from "effect"
+import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, LogLevel, Metric, Option, Queue, type Scope } from "effect"
 import { bug } from "../../domain/kernel/bug.ts"
 import { encodeEvents } from "../../domain/kernel/decode-events.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
@@ -212,9 +212,13 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
     return Effect.catchAll(done, (fault) => {
       if (fault._tag !== "NotWritten") return Effect.fail(stoppedBy(fault))
       for (const commandId of round.commandIds) this.answers.forget(commandId)
-      const message = `Nothing was changed: the leader's disk does not take writes (${fault.cause.message}).`
+      // A partition without enough in-sync replicas refuses every turn: the submitter says so, at a bounded rate.
+      const isOfDisk = fault.cause.reason !== "offline"
+      const message = isOfDisk
+        ? `Nothing was changed: the leader's disk does not take writes (${fault.cause.message}).`
+        : `Nothing was changed: ${this.stream} takes no entry (${fault.cause.message}).`
       return Effect.as(
-        Effect.zipRight(Metric.increment(this.metrics.refused), Effect.logError(`${this.stream}: ${message}`)),
+        Effect.zipRight(Metric.increment(this.metrics.refused), Effect.logWithLevel(isOfDisk ? LogLevel.Error : LogLevel.Debug, `${this.stream}: ${message}`)),
         round.outcomes.map(() => Either.left(this.aggregate.unwritten(message)))
       )
     })

@@ -141,6 +141,8 @@ export interface Commit extends TopicPartition {
 }
 export interface OffsetQuestion extends TopicPartition {
   readonly group: string
+  /** Whether another node may have been the coordinator when this one answered, so that the answer may be old. */
+  readonly mayBeOld?: boolean
 }
 
 export interface History {

@@ -28,6 +28,12 @@ interface Replicated {
   /** Mean time between two changes of min.insync.replicas of a topic, to 1 or 2, ms; undefined where it stays. */
   readonly minIsrEveryMs: number | undefined
 }
+/** Groups that brokers coordinate, in the partitions of `__group_metadata`. */
+interface GroupPartitions {
+  readonly replicationFactor: number
+  /** When the leader restarts with the setting that hands its groups over, ms from the beginning of the faults; undefined: it has the setting from its first start on. */
+  readonly handOverAtMs: number | undefined
+}
 /** Drawn apart, like the compaction. */
 const laterDrawn = (seed: number): Pick<Replicated, "stalls" | "minIsrEveryMs"> => {
   const chance = new Chance(seed * 6529 + 1677)
@@ -74,6 +80,8 @@ export interface Options {
   readonly compaction: Compaction | undefined
   /** How topics are replicated; undefined where each partition has one replica. */
   readonly replicated: Replicated | undefined
+  /** Where the groups are handed over to the brokers; undefined: the leader coordinates them. */
+  readonly groupPartitions: GroupPartitions | undefined
   /** How long faults occur, and how long the cluster may take to become stable after that. */
   readonly faultsMs: number
   readonly restMs: number
@@ -111,6 +119,7 @@ export const optionsOf = (seed: number, seconds = 30): Options => {
     trimEveryMs: chance.pick([undefined, 300, 2000]),
     compaction: compactionOf(seed, topics.length),
     replicated: undefined,
+    groupPartitions: undefined,
     faultsMs: seconds * 1000,
     restMs: 180_000
   }
@@ -139,6 +148,23 @@ export const replicatedOptionsOf = (seed: number, seconds = 30): Options => {
       replacementMs: chance.pick([-1, -1, 2000, 6000]),
       lagMs: chance.pick([2000, 6000, 30_000]),
       ...laterDrawn(seed)
+    }
+  }
+}
+
+/** What `seed` draws for a cluster whose brokers coordinate its groups, some of them handed over by the leader while it runs. */
+export const groupOptionsOf = (seed: number, seconds = 30): Options => {
+  const base = replicatedOptionsOf(seed, seconds)
+  const chance = new Chance(seed * 4703 + 11)
+  return {
+    ...base,
+    topics: base.topics.slice(0, 1),
+    producers: 1,
+    consumerGroups: [chance.between(1, 2)],
+    memberGroups: Array.from({ length: chance.between(1, 2) }, () => chance.between(1, 2)),
+    groupPartitions: {
+      replicationFactor: chance.pick([2, 3, 3]),
+      handOverAtMs: chance.isTrue(0.7) ? chance.between(0, (seconds * 1000) / 2) : undefined
     }
   }
 }

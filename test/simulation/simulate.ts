@@ -14,6 +14,7 @@ import { linkTo } from "./workload/link.ts"
 import { type Crew, makeCrew, type Signals, type Topics } from "./world/crew.ts"
 import { troubling } from "./world/faults.ts"
 import { clusterFold, folds } from "./world/folds.ts"
+import { handingOver } from "./world/hand-over.ts"
 import { leaderAddress, leaderName } from "./world/nodes.ts"
 import { missingBrokers, missingReplicas, readAll, unrest } from "./world/rest.ts"
 import { World } from "./world/world.ts"
@@ -90,6 +91,18 @@ const begin = (world: World): Effect.Effect<Topics, unknown, Transport> =>
 /** A planted mistake was seen: the run may end. */
 const isCaught = ({ mutant, recorder }: World): boolean => mutant !== noMutant && recorder.differences.length > 0
 
+/** Changes the setting that hands the groups over, where the options say so. */
+const handOver = (world: World): Effect.Effect<void> => {
+  const { chance, nodes, options, recorder } = world
+  const atMs = options.groupPartitions?.handOverAtMs
+  if (atMs === undefined) return Effect.void
+  const brokers = nodes.filter(({ name }) => name !== leaderName)
+  const changeSetting = () => {
+    world.isHandingOver = true
+  }
+  return handingOver({ chance: chance.fork(), recorder, leader: world.host(leaderName), brokers, atMs, changeSetting })
+}
+
 /** Faults, for as long as the options say; then everything is repaired. */
 const disturb = (world: World, topics: Topics): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -120,6 +133,7 @@ const disturb = (world: World, topics: Topics): Effect.Effect<void> =>
             }
     }
     const trouble = yield* Effect.fork(troubling(parts))
+    yield* Effect.fork(handOver(world))
     const until = (yield* Clock.currentTimeMillis) + options.faultsMs
     while ((yield* Clock.currentTimeMillis) < until && !isCaught(world)) yield* Effect.sleep(Math.min(lookMs, until - (yield* Clock.currentTimeMillis)))
     yield* Fiber.interrupt(trouble)
@@ -167,8 +181,11 @@ const play = (world: World): Effect.Effect<void, unknown, Transport> =>
     for (const host of world.nodes) host.isDistrusted = false
     world.noteImages()
     yield* Effect.scoped(readAll(world, crew, topics))
+    // Members commit until the end: the streams are read at the same moment.
+    if (options.groupPartitions !== undefined) world.groups.look()
     world.host(leaderName).kill("process")
     world.noteJournals(world.host(leaderName))
+    if (options.groupPartitions !== undefined) world.groups.finish()
   })
 
 /** Logs on disks go by topic ids; histories by names. What belongs to no topic that is written to is left out. */

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { mutants } from "./mutant/all.ts"
 import type { Mutant } from "./mutant/mutant.ts"
-import { optionsOf, replicatedOptionsOf } from "./options.ts"
+import { groupOptionsOf, optionsOf, replicatedOptionsOf } from "./options.ts"
 import { simulate } from "./simulate.ts"
 
 setDefaultTimeout(300_000)
@@ -43,6 +43,16 @@ describe("R1-R4, R6-R8, and the others: several replicas under faults, and whole
   })
 })
 
+describe("G1, G3, G4, M1, M2: brokers coordinate the groups, which the leader hands over while both crash", () => {
+  const handsOverLater = (seed: number) => groupOptionsOf(seed, 5).groupPartitions?.handOverAtMs !== undefined
+  test.each(seeds.filter(handsOverLater).slice(0, 1))("seed %d", async (seed) => {
+    const { events, options, violations } = await simulate(groupOptionsOf(seed, 5))
+    console.log(`seed ${seed}: ${events} events, handed over at ${options.groupPartitions?.handOverAtMs} ms`)
+    expect(violations).toEqual([])
+    expect(events).toBeGreaterThan(100)
+  })
+})
+
 test("the same seed is the same run, to the last event", async () => {
   const [one, two] = [await simulate(optionsOf(first, 10)), await simulate(optionsOf(first, 10))]
   expect(two.fingerprint).toBe(one.fingerprint)
@@ -60,7 +70,7 @@ const seedsFor = ({ likelySeed = 1 }: Mutant): ReadonlyArray<number> => {
 describe("a planted mistake is caught", () => {
   test.each(mutants.filter(({ isRare }) => isRare !== true).map((mutant) => [mutant.name, mutant] as const))("%s", async (_, mutant) => {
     for (const seed of seedsFor(mutant)) {
-      const options = mutant.isReplicated === true ? replicatedOptionsOf(seed, 10) : optionsOf(seed, 10)
+      const options = mutant.isOfGroups === true ? groupOptionsOf(seed, 8) : mutant.isReplicated === true ? replicatedOptionsOf(seed, 10) : optionsOf(seed, 10)
       if (mutant.showsIn?.(options) === false) continue
       const { violations } = await simulate(options, mutant)
       const [found] = violations

@@ -42,7 +42,7 @@ export class PartitionJournal implements Service {
       const before = this.held.get(stream)
       if (before?.partition.epoch === partition.epoch && before.partition.isHeld()) return before
       const end = partition.end()
-      yield* committed(stream, partition, end)
+      yield* this.committed(stream, partition, end)
       const log = yield* Effect.flatten(runSteps(StreamLog.read(stream, partition, this.options.crc32c, end)))
       const held = new HeldPartition(partition, log, this.options.crc32c)
       const { predecessor } = this.options
@@ -93,6 +93,17 @@ export class PartitionJournal implements Service {
 
   readonly loadSnapshot: Service["loadSnapshot"] = (stream) => Effect.flatMap(this.opened(stream), ({ snapshot }) => snapshot)
 
+  /** Waits until everything before `end` is committed. LogFault "offline" where the leadership ends before. */
+  private committed(stream: string, partition: LedPartition, end: number): Effect.Effect<void, LogFault> {
+    return Effect.async<void, LogFault>((resume) => {
+      if (end === 0) return resume(Effect.void)
+      const cancel = partition.whenCommitted(end, (fault) =>
+        resume(fault !== undefined ? Effect.fail(fault) : partition.isHeld() ? Effect.void : offline(stream))
+      )
+      return Effect.sync(cancel)
+    })
+  }
+
   private opened(stream: string): Either.Either<HeldPartition, LogFault> {
     const held = this.held.get(stream)
     return held === undefined ? Either.left(notOpen(stream)) : Either.right(held)
@@ -112,16 +123,6 @@ export class PartitionJournal implements Service {
 
 const nextOf = (entries: ReadonlyArray<StoredEntry>): Option.Option<readonly [Chunk.Chunk<StoredEntry>, number]> =>
   Option.map(Option.fromNullable(entries.at(-1)), ({ index }) => [Chunk.unsafeFromArray(entries), index + 1] as const)
-
-/** Waits until everything before `end` is committed. LogFault "offline" where the leadership ends before. */
-const committed = (stream: string, partition: LedPartition, end: number): Effect.Effect<void, LogFault> =>
-  Effect.async<void, LogFault>((resume) => {
-    if (end === 0) return resume(Effect.void)
-    const cancel = partition.whenCommitted(end, (fault) =>
-      resume(fault !== undefined ? Effect.fail(fault) : partition.isHeld() ? Effect.void : offline(stream))
-    )
-    return Effect.sync(cancel)
-  })
 
 const offline = (stream: string): Effect.Effect<never, LogFault> => Effect.fail(new LogFault({ path: stream, reason: "offline", message: notLed(stream) }))
 

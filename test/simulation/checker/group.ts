@@ -191,7 +191,10 @@ const registers = (history: History): ReadonlyMap<string, ReadonlyArray<Register
   return all
 }
 
-/** G4: a committed offset that was read is the last one in journal order: none that a later commit had replaced before the question, and none older than an earlier reader saw. */
+/**
+ * G4: a committed offset that was read is the last one in journal order: none that a later commit had replaced before the question, and none older than an earlier reader
+ * saw. A node that may not be the coordinator any more may give an older one, and never one that was not committed.
+ */
 export const lastCommit = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("G4")
   const values = registers(history)
@@ -203,7 +206,7 @@ export const lastCommit = (history: History): ReadonlyArray<Violation> => {
     const before = seen.get(key) ?? []
     const fits = placeOf(read, list, before)
     if (typeof fits === "string") findings.add(`${read.process} read ${key}: ${fits}`)
-    else before.push({ completed: read.completed, place: fits })
+    else if (read.input.mayBeOld !== true) before.push({ completed: read.completed, place: fits })
     seen.set(key, before)
   }
   return findings.list
@@ -211,14 +214,14 @@ export const lastCommit = (history: History): ReadonlyArray<Violation> => {
 
 /** The earliest place in the order of commits that explains what was read; a sentence where none does. */
 const placeOf = (
-  { completed, invoked, outcome }: Operation<OffsetQuestion, number>,
+  { completed, input, invoked, outcome }: Operation<OffsetQuestion, number>,
   list: ReadonlyArray<Register>,
   before: ReadonlyArray<{ readonly completed: Position; readonly place: number }>
 ): number | string => {
   const value = outcome._tag === "ok" ? outcome.value : -1
   let least = 0
-  for (const [place, commit] of list.entries()) if (commit.completed < invoked) least = Math.max(least, place)
-  for (const read of before) if (read.completed < invoked) least = Math.max(least, read.place)
+  if (input.mayBeOld !== true) for (const [place, commit] of list.entries()) if (commit.completed < invoked) least = Math.max(least, place)
+  if (input.mayBeOld !== true) for (const read of before) if (read.completed < invoked) least = Math.max(least, read.place)
   const place = list.findIndex((commit, at) => at >= least && commit.offset === value && commit.invoked < completed)
   return place >= 0 ? place : `it was told ${value}, and ${list[least]?.offset} was committed before it asked`
 }

@@ -1,4 +1,5 @@
 import { compactedNotSynced, gapsAreDamage, lastOfKeyDropped } from "./compaction-mutants.ts"
+import { groupMutants } from "./group-mutants.ts"
 import { answerBeforeJournal, appendLost, commandsForgotten, snapshotStale } from "./journal-mutants.ts"
 import {
   ackBeforeSync,
@@ -32,5 +33,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   answerBeforeJournal,
   snapshotStale,
   commandsForgotten,
-  ...replicaMutants
+  ...replicaMutants,
+  ...groupMutants
 ]

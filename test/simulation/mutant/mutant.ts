@@ -14,6 +14,8 @@ export interface Mutant {
   readonly showsIn?: (options: Options) => boolean
   /** It does harm where partitions have several replicas, and is planted into such runs. */
   readonly isReplicated?: boolean
+  /** It does harm where brokers coordinate groups, and is planted into such runs. */
+  readonly isOfGroups?: boolean
   /** It shows in one run of many: it is planted by hand alone, by `./franz simulate --mutant NAME --count N`. */
   readonly isRare?: boolean
   /** The seed that is looked at first, of 1 to 12: it showed there once, and so the tests take less time. */

@@ -6,15 +6,10 @@ import { DerivedState } from "../../../src/broker/partition/replica/derived-stat
 import { FollowedLog } from "../../../src/broker/partition/replica/followed-log.ts"
 import { Following } from "../../../src/broker/partition/replica/following.ts"
 import { HighWatermarks } from "../../../src/broker/partition/upkeep/high-watermarks.ts"
+import { exchanged } from "./exchanged.ts"
 import type { Mutant } from "./mutant.ts"
 
-/** Exchanges a method of a class. `make` gets the real one; the returned function puts it back. */
-const exchanged = <T extends object, K extends keyof T>(prototype: T, name: K, make: (real: T[K]) => T[K]): (() => void) => {
-  const real = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor
-  Object.defineProperty(prototype, name, { ...real, value: make(real.value as T[K]) })
-  return () => void Object.defineProperty(prototype, name, real)
-}
-/** The same for a getter. */
+/** As `exchanged`, for a getter. */
 const answered = <A>(prototype: object, name: string, value: (self: unknown) => A): (() => void) => {
   const real = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor
   Object.defineProperty(prototype, name, {

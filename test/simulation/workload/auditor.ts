@@ -21,6 +21,8 @@ interface AuditorWork {
   readonly places: ReadonlyArray<TopicPartition>
   /** Groups whose offsets are asked for, and the places that they commit. */
   readonly groups: ReadonlyArray<string>
+  /** Whether a node surely coordinates a group at this moment. */
+  readonly coordinates: (node: Address, group: string) => boolean
 }
 
 /** From the next version on Fetch names topics by id alone. */
@@ -84,12 +86,19 @@ export const committedOffset = (link: Link, group: string, { partition, topic }:
   )
 
 /** Asks for one group's offset of one place, and notes the question with its answer. */
-export const readOffset = (work: Pick<AuditorWork, "process" | "recorder">, link: Link, group: string, place: TopicPartition): Effect.Effect<void, unknown> =>
+export const readOffset = (
+  { process, recorder }: Pick<AuditorWork, "process" | "recorder">,
+  link: Link,
+  group: string,
+  place: TopicPartition,
+  coordinates: () => boolean = () => true
+): Effect.Effect<void, unknown> =>
   Effect.suspend(() => {
-    const { process, recorder } = work
-    const complete = recorder.invoke(recorder.offsetReads, process, { group, ...place })
+    const question = { group, ...place, mayBeOld: !coordinates() }
+    const complete = recorder.invoke(recorder.offsetReads, process, question)
     return Effect.map(committedOffset(link, group, place), (offset) => {
       if (offset === undefined) return
+      question.mayBeOld ||= !coordinates()
       recorder.say(`${process} reads ${group} ${place.topic}-${place.partition}@${offset}`)
       complete({ _tag: "ok", value: offset })
     })
@@ -108,17 +117,22 @@ const readLog = ({ chance, process, recorder }: AuditorWork, link: Link, place: 
 
 /** Reads pieces of logs and committed offsets from random nodes. */
 export const auditing = (work: AuditorWork): Effect.Effect<never, never, Transport> => {
-  const { chance, groups, nodes, places, process } = work
-  const look = (link: Link) =>
+  const { chance, coordinates, groups, nodes, places, process } = work
+  const offset = (link: Link, node: Address) => {
+    const group = chance.pick(groups)
+    return readOffset(work, link, group, chance.pick(places), () => coordinates(node, group))
+  }
+  const look = (link: Link, node: Address) =>
     Effect.gen(function* () {
       yield* Effect.sleep(chance.between(10, 300))
-      if (groups.length > 0 && chance.isTrue(0.5)) yield* readOffset(work, link, chance.pick(groups), chance.pick(places))
+      if (groups.length > 0 && chance.isTrue(0.5)) yield* offset(link, node)
       else yield* readLog(work, link, chance.pick(places))
     })
   const visit: Effect.Effect<void, unknown, Transport | Scope.Scope> = Effect.gen(function* () {
-    const link = yield* linkTo(chance.pick(nodes), process)
+    const node = chance.pick(nodes)
+    const link = yield* linkTo(node, process)
     const looks = chance.between(1, 30)
-    for (let n = 0; n < looks; n++) yield* look(link)
+    for (let n = 0; n < looks; n++) yield* look(link, node)
   })
   return Effect.forever(Effect.catchAll(Effect.scoped(visit), () => Effect.sleep(100)))
 }

@@ -1,4 +1,5 @@
 import { Effect, type Scope } from "effect"
+import type { Address } from "../../../src/ports/transport.ts"
 import { Chance } from "../chance.ts"
 import type { TopicPartition } from "../history.ts"
 import { administrating } from "../workload/admin.ts"
@@ -9,8 +10,9 @@ import { settingMinIsr } from "../workload/min-isr.ts"
 import { moving } from "../workload/mover.ts"
 import { producing } from "../workload/producer.ts"
 import { trimming } from "../workload/trimmer.ts"
+import { coordinatorAddress } from "./group-place.ts"
 import type { Platform, Program } from "./host.ts"
-import { brokerAddress, leaderAddress } from "./nodes.ts"
+import { brokerAddress, leaderAddress, leaderName } from "./nodes.ts"
 import type { World } from "./world.ts"
 
 /** What the clients of a run are told while it runs. */
@@ -79,7 +81,12 @@ export const makeCrew = (world: World, topics: Topics, signals: Signals): Crew =
   for (const [group, size] of memberGroups)
     for (let n = 1; n <= size; n++)
       hire(`${group}-${n}`, (process, chance) => beingMember({ ...shared, process, chance, group, nodes, topics, sessionTimeoutMs: options.groupSessionMs }))
-  hire("auditor", (process, chance) => auditing({ process, recorder, chance, nodes, places: placesOf(topics), groups: [...memberGroups.keys()] }))
+  const coordinates = (node: Address, group: string): boolean => {
+    if (options.groupPartitions === undefined) return true
+    const cluster = world.believer(leaderName)?.cluster()
+    return cluster !== undefined && coordinatorAddress(cluster, group)?.host === node.host
+  }
+  hire("auditor", (process, chance) => auditing({ process, recorder, chance, nodes, places: placesOf(topics), groups: [...memberGroups.keys()], coordinates }))
   const { trimEveryMs: everyMs } = options
   // Kafka takes no DeleteRecords for what is only compacted.
   const trimmed = placesOf(topics.filter(([topic]) => !recorder.compacted.has(topic)))

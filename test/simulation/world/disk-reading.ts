@@ -11,7 +11,8 @@ import { crc32c } from "../../../domain/log/crc32c.ts"
 import { readInt64 } from "../../../domain/log/int.ts"
 import { decodeRecords } from "../../../domain/log/record.ts"
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
-import { decodeEntries } from "../../../src/ports/entry-record.ts"
+import { decodeBatches, decodeEntries } from "../../../src/ports/entry-record.ts"
+import { headerOf } from "../../../src/stream/partition/stream-log.ts"
 import type { BatchRead, JournalEvent, SnapshotRead } from "../history.ts"
 
 const root = "/data"
@@ -126,4 +127,47 @@ export const streamOnDisk = (
   if (!session.exists(`${root}/checkpoints`)) return { events, snapshot: undefined }
   const held = Effect.runSync(Effect.orDie(new Checkpoints(session, root, crc32c).read(`${place.name}.snapshot`)))
   return { events, snapshot: held === undefined ? undefined : { index: readInt64(held, 0), json: utf8.decode(held.subarray(8)) } }
+}
+
+/** A stream as the log of its partition has it. */
+export interface PartitionStream {
+  /** The entries, each with the leader epoch under which it was appended. */
+  readonly entries: ReadonlyArray<JournalEvent & { readonly epoch: number }>
+  /** The snapshots that are whole. */
+  readonly snapshots: ReadonlyArray<SnapshotRead>
+  /** The index of the next entry. */
+  readonly end: number
+}
+
+/** A stream of groups in the log of its partition on a broker's disk. */
+export const partitionStreamOnDisk = (disk: MemoryDisk, stream: string, topicId: string, partition: number): PartitionStream => {
+  const { batches } = logOf(disk, `${root}/${topicId}-${partition}`)
+  const decoded = Either.getOrThrow(
+    decodeBatches(
+      stream,
+      batches.map(({ bytes }) => bytes),
+      crc32c
+    )
+  )
+  const entries: Array<JournalEvent & { readonly epoch: number }> = []
+  const snapshots: Array<SnapshotRead> = []
+  let parts: Array<Uint8Array> = []
+  let end = 0
+  for (const { batch, entries: found, numberOf } of decoded) {
+    const [index = 0, part, count = 0] = [numberOf(headerOf.index), numberOf(headerOf.part), numberOf(headerOf.parts)]
+    if (part === undefined) {
+      for (const [nth, { commandId, type, value }] of found.entries())
+        entries.push({ index: index + nth, commandId, type, json: utf8.decode(value), epoch: batch.partitionLeaderEpoch })
+      end = index + found.length
+      continue
+    }
+    parts = part === 0 ? [] : parts
+    parts.push(found[0]?.value ?? new Uint8Array(0))
+    if (parts.length < count) continue
+    const json = utf8.decode(Buffer.concat(parts))
+    // The state of a stream that never had an entry has no bytes.
+    if (json !== "") snapshots.push({ index, json })
+    end = Math.max(end, index)
+  }
+  return { entries, snapshots, end }
 }

@@ -38,7 +38,7 @@ const rackOf = ({ replicated }: Options, id: number): Partial<NodeConfig> =>
 /** How often preferred leaders are elected, where brokers may hold several replicas. */
 const imbalanceCheckSeconds = 5
 
-const configOf = (options: Options): NodeConfig => ({
+const configOf = (options: Options, engine: NodeConfig["franz.groups.engine"] = "leader"): NodeConfig => ({
   ...defaultNodeConfig,
   "log.segment.bytes": options.segmentBytes,
   "log.index.interval.bytes": 256,
@@ -56,17 +56,24 @@ const configOf = (options: Options): NodeConfig => ({
         "leader.imbalance.check.interval.seconds": imbalanceCheckSeconds,
         "replica.lag.time.max.ms": options.replicated.lagMs
       }),
+  ...(options.groupPartitions === undefined
+    ? {}
+    : {
+        "franz.groups.engine": engine,
+        "offsets.topic.replication.factor": options.groupPartitions.replicationFactor,
+        "min.insync.replicas": options.replicated?.minIsr ?? 1
+      }),
   ...(options.compaction === undefined ? {} : { "log.cleaner.backoff.ms": options.compaction.backoffMs })
 })
 
 /** The real leader, as its program puts it together. `began` is called when it serves. */
-export const leaderProgram = (options: Options, mutant: Mutant, began: (leader: Believer) => void): Program => {
+export const leaderProgram = (options: Options, mutant: Mutant, engine: NodeConfig["franz.groups.engine"], began: (leader: Believer) => void): Program => {
   const journal = Layer.effect(
     Journal,
     Effect.map(Journal, (real) => mutant.journal?.(real) ?? real)
   ).pipe(Layer.provide(journalOverLog))
   return Effect.gen(function* () {
-    const config = configOf(options)
+    const config = configOf(options, engine)
     const store = yield* LogStore
     yield* store.claim({ clusterId: undefined, nodeId: leaderNodeId })
     // The journal closes behind the leader, as in the program: the leader's writers end first.

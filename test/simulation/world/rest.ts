@@ -1,5 +1,6 @@
 import { Effect, type Scope } from "effect"
 import { brokerOf, liveBrokers, topicByName } from "../../../domain/cluster/state.ts"
+import { groupMetadataTopic, groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { Transport } from "../../../src/ports/transport.ts"
 import { DescribeGroups } from "../../../src/protocol/message/15-describe-groups.ts"
@@ -8,6 +9,8 @@ import type { TopicPartition } from "../history.ts"
 import { committedOffset, extentOf, type Fetched, fetchFrom, readOffset } from "../workload/auditor.ts"
 import { linkTo } from "../workload/link.ts"
 import { type Crew, placesOf, type Topics } from "./crew.ts"
+import { groupStreamCount } from "./folds.ts"
+import { coordinatorAddress } from "./group-place.ts"
 import { brokerName, leaderAddress, leaderName } from "./nodes.ts"
 import type { World } from "./world.ts"
 
@@ -18,7 +21,8 @@ const describeVersion = 5
 export const missingReplicas = (world: World, topics: Topics): string | undefined => {
   const cluster = world.believer(leaderName)?.cluster()
   if (cluster === undefined) return "the leader does not serve"
-  for (const place of placesOf(topics)) {
+  const own: Topics = groupPartitions(cluster) === undefined ? [] : [[groupMetadataTopic, groupStreamCount]]
+  for (const place of placesOf([...topics, ...own])) {
     const partition = topicByName(cluster, place.topic)?.partitions.at(place.partition)
     const name = `${place.topic}-${place.partition}`
     if (partition === undefined) return `${name} is not there`
@@ -44,35 +48,66 @@ export const missingBrokers = (world: World): string | undefined => {
 /** What has not come to rest yet; undefined when everything has. */
 export const unrest = (world: World, crew: Crew, topics: Topics): Looking<string | undefined> =>
   Effect.gen(function* () {
-    const missing = missingBrokers(world) ?? missingReplicas(world, topics)
+    const missing = missingBrokers(world) ?? missingReplicas(world, topics) ?? missingHandOver(world)
     if (missing !== undefined) return missing
     const busy = crew.senders.find((name) => world.host(name).isUp)
     if (busy !== undefined) return `${busy} waits for answers`
-    return (yield* groupsUnrest(crew)) ?? (yield* lag(world, crew, topics))
+    return (yield* groupsUnrest(world, crew)) ?? (yield* lag(world, crew, topics))
   })
 
-const groupsUnrest = ({ consumerGroups, memberGroups }: Crew): Looking<string | undefined> =>
+/** Whether the brokers do not coordinate the groups yet, although they are to. */
+const missingHandOver = (world: World): string | undefined => {
+  const cluster = world.believer(leaderName)?.cluster()
+  if (!world.isHandingOver || (cluster !== undefined && groupPartitions(cluster) !== undefined)) return undefined
+  return "the leader has not handed its groups over"
+}
+
+/** Connections to the coordinators of groups: one for all where the cluster's leader coordinates them. */
+const linksToCoordinators = (world: World): Looking<(group: string) => Looking<Link | undefined>> =>
   Effect.gen(function* () {
-    const expected = new Map([...consumerGroups, ...memberGroups])
-    if (expected.size === 0) return undefined
-    const link = yield* linkTo(leaderAddress, "observer")
-    const { groups } = yield* link.call(DescribeGroups, { groups: [...expected.keys()] }, { version: describeVersion })
-    for (const { errorCode, groupId, groupState, members } of groups) {
-      if (kafkaError(errorCode) !== "NONE") return `${groupId}: ${kafkaError(errorCode)}`
-      if (groupState !== "Stable" || members.length !== expected.get(groupId)) return `${groupId} is ${groupState} with ${members.length} members`
+    if (world.options.groupPartitions === undefined) {
+      const link = yield* linkTo(leaderAddress, "observer")
+      return () => Effect.succeed(link)
+    }
+    return (group: string) => {
+      const cluster = world.believer(leaderName)?.cluster()
+      const address = cluster === undefined ? undefined : coordinatorAddress(cluster, group)
+      return address === undefined ? Effect.succeed(undefined) : linkTo(address, "observer")
+    }
+  })
+
+const groupsUnrest = (world: World, { consumerGroups, memberGroups }: Crew): Looking<string | undefined> =>
+  Effect.gen(function* () {
+    const expected = [...consumerGroups, ...memberGroups]
+    if (expected.length === 0) return undefined
+    const linkTo = yield* linksToCoordinators(world)
+    for (const [group, size] of expected) {
+      const link = yield* linkTo(group)
+      if (link === undefined) return `no node coordinates ${group}`
+      const { groups } = yield* link.call(DescribeGroups, { groups: [group] }, { version: describeVersion })
+      const [found] = groups
+      const error = kafkaError(found?.errorCode ?? -1)
+      if (error !== "NONE") return `${group}: ${error}`
+      if (found?.groupState !== "Stable" || found.members.length !== size) return `${group} is ${found?.groupState} with ${found?.members.length} members`
     }
     return undefined
   })
 
 const lag = (world: World, { consumerGroups }: Crew, topics: Topics): Looking<string | undefined> =>
   Effect.gen(function* () {
-    const link = yield* linkTo(leaderAddress, "observer")
+    const linkTo = yield* linksToCoordinators(world)
+    const links = new Map<string, Link>()
+    for (const group of consumerGroups.keys()) {
+      const link = yield* linkTo(group)
+      if (link === undefined) return `no node coordinates ${group}`
+      links.set(group, link)
+    }
     for (const place of placesOf(topics)) {
       const extent = yield* Effect.scoped(extentAt(world, place))
       const name = `${place.topic}-${place.partition}`
       if (extent === undefined) return `no broker serves ${name}`
       const { end, start } = extent
-      for (const group of consumerGroups.keys()) {
+      for (const [group, link] of links) {
         const committed = yield* committedOffset(link, group, place)
         // What was deleted before a group came to it is never committed.
         if (committed !== end && start !== end) return `${group} has committed ${committed} of ${end} in ${name}`
@@ -98,7 +133,7 @@ const extentAt = (world: World, place: TopicPartition) =>
 export const readAll = (world: World, { memberGroups }: Crew, topics: Topics): Looking<void> =>
   Effect.gen(function* () {
     const { recorder } = world
-    const link = yield* linkTo(leaderAddress, "observer")
+    const linkTo = yield* linksToCoordinators(world)
     for (const place of placesOf(topics)) {
       const since = recorder.next()
       const batches: Array<Fetched["batches"][number]> = []
@@ -115,6 +150,9 @@ export const readAll = (world: World, { memberGroups }: Crew, topics: Topics): L
         if (next >= fetched.highWatermark || fresh.length === 0) break
       }
       recorder.logs.push({ ...place, since, at: recorder.next(), source: "final", batches, ...(extent === undefined ? {} : { end: extent.end }) })
-      for (const group of memberGroups.keys()) yield* readOffset({ process: "observer", recorder }, link, group, place)
+      for (const group of memberGroups.keys()) {
+        const link = yield* linkTo(group)
+        if (link !== undefined) yield* readOffset({ process: "observer", recorder }, link, group, place)
+      }
     }
   })

@@ -12,6 +12,7 @@ import { Recorder } from "../recorder.ts"
 import { Cuts } from "./cuts.ts"
 import { logsOnDisk, streamOnDisk } from "./disk-reading.ts"
 import { clusterFold, folds } from "./folds.ts"
+import { GroupWatch } from "./group-watch.ts"
 import { Host, type Program, type Surroundings } from "./host.ts"
 import { type Believer, brokerName, brokerProgram, leaderName, leaderProgram } from "./nodes.ts"
 import { ReplicaWatch } from "./replica-watch.ts"
@@ -31,6 +32,9 @@ export class World {
   readonly recorder: Recorder
   readonly chance: Chance
   readonly replicas: ReplicaWatch = new ReplicaWatch(this)
+  readonly groups: GroupWatch = new GroupWatch(this)
+  /** Whether a leader that starts has franz.groups.engine=partitions. */
+  isHandingOver = false
   private readonly kept = new Map<string, Kept>()
   private readonly down = new Set<string>()
   /** The logs that the present process of each host has opened. */
@@ -46,10 +50,11 @@ export class World {
     linesMax: number
   ) {
     this.chance = new Chance(options.seed)
+    this.isHandingOver = options.groupPartitions !== undefined && options.groupPartitions.handOverAtMs === undefined
     this.recorder = new Recorder(() => this.clock.unsafeCurrentTimeMillis(), linesMax)
     this.network = new MemoryNetwork({ delayMs: options.delayMs, breakChance: options.breakChance, segmentBytes: [1, 4000] })
     this.cuts = new Cuts(this.network)
-    this.add(leaderName, () => leaderProgram(options, mutant, (leader) => this.believes(leaderName, leader)))
+    this.add(leaderName, () => leaderProgram(options, mutant, this.isHandingOver ? "partitions" : "leader", (leader) => this.believes(leaderName, leader)))
     for (let id = 1; id <= options.brokers; id++)
       this.add(brokerName(id), () =>
         brokerProgram(
@@ -163,6 +168,7 @@ export class World {
   /** What every running node believes now. */
   noteImages(): void {
     if (this.options.replicated !== undefined) this.replicas.look()
+    if (this.options.groupPartitions !== undefined) this.groups.look()
     for (const { believer, host } of this.kept.values()) {
       if (believer === undefined || !host.isUp) continue
       const cluster = believer.cluster()

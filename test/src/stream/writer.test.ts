@@ -194,6 +194,25 @@ describe("Writer", () => {
       }).pipe(Logger.withMinimumLogLevel(LogLevel.None))
     )
   })
+  test("a stream whose partition has too few in-sync replicas refuses a command without an error line, since it does so in each turn", () => {
+    const journal = scriptedJournal()
+    const errors: Array<string> = []
+    const listening = Logger.make<unknown, void>(({ logLevel, message }) => {
+      if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) errors.push(String(message))
+    })
+    return run(
+      journal,
+      Effect.gen(function* () {
+        const writer = yield* open()
+        yield* withBroker(writer)
+        const tooFew = new LogFault({ path: "orders-0", reason: "offline", message: "fewer replicas are in sync" })
+        journal.fail(new NotWritten({ stream: clusterStream, cause: tooFew }))
+        const { message } = yield* Effect.flip(submit(writer, addTopic("orders"), "client:19:f/orders"))
+        expect(message).toBe(`Nothing was changed: ${clusterStream} takes no entry (fewer replicas are in sync).`)
+        expect(errors).toEqual([])
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, listening)))
+    )
+  })
   test("`when` answers as soon as the state has what is waited for", () =>
     run(
       scriptedJournal(),
