@@ -92,13 +92,16 @@ export const startKafka = async (): Promise<Cluster> => {
     leader: `127.0.0.1:${port}`,
     brokers: 1,
     bounce: async (_, downMs) => {
-      const pid = Number(readFileSync(join(home, `pid-${port}`), "utf8"))
-      process.kill(pid, "SIGKILL")
-      while (isAlive(pid)) await Bun.sleep(50)
+      const pid = () => Number(readFileSync(join(home, `pid-${port}`), "utf8"))
+      const killed = pid()
+      process.kill(killed, "SIGKILL")
+      while (isAlive(killed)) await Bun.sleep(50)
       await Bun.sleep(downMs)
-      await output(script, ["again", port])
-      // A node that is killed while it starts would never serve.
-      for (const until = performance.now() + startWithinMs; performance.now() < until && !(await accepts(Number(port))); ) await Bun.sleep(200)
+      // A node that is killed while it starts would never serve. One whose port another process has taken meanwhile ends.
+      for (const until = performance.now() + startWithinMs; performance.now() < until && !(await accepts(Number(port))); ) {
+        if (!isAlive(pid())) await output(script, ["again", port])
+        await Bun.sleep(200)
+      }
     },
     stop
   }

@@ -71,9 +71,9 @@ export interface ConsumerService {
    * WrongState without a group.
    */
   readonly commit: Effect.Effect<void, CommitError>
-  /** Reads these partitions without a group, and no others. An empty list ends it. WrongState in a group. */
+  /** Reads these partitions, each named once, without a group, and no others. An empty list ends it. WrongState in a group. */
   readonly assign: (places: ReadonlyArray<TopicPartition & { readonly at: StartAt }>) => Effect.Effect<void, AssignError>
-  /** Returns the offset of each place, such as the first message of a time. UnknownPartition, or UnknownTopic, for one that does not exist. */
+  /** Returns the offset of each place, such as the first message of a time. UnknownPartition, or UnknownTopic, for one that does not exist. A call names a partition once. */
   readonly offsets: (
     places: ReadonlyArray<TopicPartition & { readonly at: StartAt }>
   ) => Effect.Effect<ReadonlyArray<TopicPartition & { readonly offset: number }>, AssignError>

@@ -15,7 +15,8 @@ export interface GroupOptions {
   readonly heartbeatIntervalMs?: number
   /**
    * How long the group waits for this member in a rebalance. The member waits half of it for the next poll of its
-   * caller, so that the delivered messages are committed and no other member receives them. Default 60,000.
+   * caller, and no longer than `maxPollIntervalMs`, so that the delivered messages are committed and no other member
+   * receives them. Default 60,000.
    * [rebalance.timeout.ms]
    */
   readonly rebalanceTimeoutMs?: number
