@@ -64,13 +64,19 @@ export class HeldStream {
   /** Renews the lease, and stops the leader when it is over or another leads. Ends then. */
   readonly keep: Effect.Effect<void> = Effect.suspend(() => {
     const { client } = this.followed.parts
-    const renew = Effect.gen(this, function* () {
-      yield* Effect.sleep(this.leaseMs / 3)
+    const attempt = Effect.gen(this, function* () {
       const sentAtMs = yield* steadyMs
       const renewed = yield* Effect.either(Effect.timeout(client.renew(this.win.lease), this.leaseMs / 3))
       if (Either.isLeft(renewed)) return yield* Effect.logDebug(`${this.stream}: the lease was not renewed: ${renewed.left.message}`)
       if (renewed.right) this.leaseEndMs = Math.max(this.leaseEndMs, sentAtMs + this.leaseMs)
       else this.lose(this.leaseOver("etcd has ended it"))
+    })
+    // An attempt that a member of etcd without a leader has may be answered too late, where a later one is answered at once: an election there takes half of the lease.
+    const renew = Effect.gen(this, function* () {
+      const early = this.leaseEndMs - (this.leaseMs * 2) / 3 - (yield* steadyMs)
+      if (early > 0) return yield* Effect.sleep(early)
+      yield* Effect.fork(attempt)
+      yield* Effect.sleep(this.leaseMs / 12)
     })
     const expire = Effect.gen(this, function* () {
       const left = this.leaseEndMs - (yield* steadyMs)

@@ -43,7 +43,7 @@ export const candidateMutants: ReadonlyArray<CandidateMutant> = [
   {
     name: "append-without-fence",
     mistake: "an append asks for the head's revision alone, and not for the leader's",
-    likelySeed: 13,
+    likelySeed: 16,
     likelySeconds: 20,
     client: clientMutants["append without fence"]
   },

@@ -110,6 +110,21 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       expect(yield* stored(b, 2)).toEqual(["command-0", "command-2"])
     }),
 
+  "a leader outlives an election of etcd, which takes 2.2 s, whenever it begins": (etcd, mistake) =>
+    Effect.gen(function* () {
+      const journal = yield* process(mistake(etcd.client("a")))
+      const { epoch, isHeld } = yield* journal.campaign(stream, candidate)
+      for (let n = 0; n < 7; n++) {
+        yield* Effect.sleep(5000 + 200 * n)
+        etcd.hasQuorum = false
+        yield* Effect.sleep(2200)
+        etcd.hasQuorum = true
+        yield* Effect.sleep(1900)
+        expect(isHeld()).toBe(true)
+        yield* journal.append(stream, epoch, n, [entry(n)])
+      }
+    }),
+
   "a campaign that is interrupted while its copy is compared with an etcd out of reach begins again": (etcd, mistake) =>
     Effect.gen(function* () {
       const disk = new MemoryDisk()
