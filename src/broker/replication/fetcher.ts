@@ -2,7 +2,6 @@ import { type Clock, Data, Deferred, Effect, Either, Queue, Schedule, type Scope
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId, Offset } from "../../../domain/kernel/id.ts"
-import { readableBatches } from "../../../domain/log/batch.ts"
 import type { NextFetch } from "../../../domain/partition/follow.ts"
 import { type ConnectFault, formatAddress, Transport } from "../../ports/transport.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
@@ -10,12 +9,13 @@ import type { RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import type { CallFault } from "../../wire/fault.ts"
 import { connect, type Link } from "../../wire/link.ts"
 import type { BrokerContext } from "../broker-context.ts"
-import type { Following, LeaderResponse } from "../partition/replica/following.ts"
+import type { Following } from "../partition/replica/following.ts"
 import type { Replica } from "../partition/replica/replica.ts"
 import type { ReplicationQuota } from "../partition/replica/replication-quota.ts"
 import { keyOf } from "../partition/topic-id-partition.ts"
 import { FetchPatience } from "./fetch-patience.ts"
 import { type FetchedPartition, FollowerSession } from "./fetch-session.ts"
+import { answerOf, type PartitionResponse } from "./leader-response.ts"
 import { isStartBehind } from "./log-starts-of-leaders.ts"
 
 /** Why nothing can be fetched from a broker now. */
@@ -50,9 +50,9 @@ const backoffMsMin = 50
 const reconnecting = (backoffMsMax: number) =>
   Schedule.exponential(backoffMsMin).pipe(Schedule.union(Schedule.spaced(backoffMsMax)), Schedule.jitteredWith({ min: 0.5, max: 1 }))
 const afterLoss = Schedule.spaced(backoffMsMin).pipe(Schedule.jitteredWith({ min: 0.5, max: 1 }))
+/** A sync that takes less is awaited before a fetch that would name nothing: the fetch after it does, and one request is saved. */
+const quickSyncMs = 2
 const nanosPerMs = 1_000_000n
-
-type PartitionResponse = ResponseOf<typeof Fetch>["responses"][number]["partitions"][number]
 
 /** A partition whose fetch is under way. */
 interface Pending {
@@ -92,12 +92,14 @@ interface Rounds {
   underWay: number
   /** Logs that are being synced. */
   syncing: number
+  /** How long the last sync took, ms. */
+  syncMs: number
+  /** The next request has waited for a quick sync. */
+  hasLingered: boolean
   /** A log was synced since the last request. */
   hasSynced: boolean
   readonly wake: () => void
 }
-
-const noBytes = new Uint8Array(0)
 
 /** Fetches the partitions that one other broker leads, over one link: fetch, append, sync, and name the new offsets in the next fetch. */
 export class Fetcher {
@@ -175,7 +177,7 @@ export class Fetcher {
       const scope = yield* Effect.scope
       const failure = yield* Deferred.make<never, FetchFault>()
       const wakes = yield* Queue.sliding<void>(1)
-      const now: Rounds = { underWay: 0, syncing: 0, hasSynced: false, wake: () => void wakes.unsafeOffer(undefined) }
+      const now: Rounds = { underWay: 0, syncing: 0, syncMs: 0, hasLingered: false, hasSynced: false, wake: () => void wakes.unsafeOffer(undefined) }
       const round = Effect.suspend((): Effect.Effect<unknown> => {
         const isSecond = now.underWay > 0
         if (now.underWay >= inFlightRequestsMax || (isSecond && !(now.hasSynced && session.mayOverlap))) return Queue.take(wakes)
@@ -185,9 +187,14 @@ export class Fetcher {
           if (isSecond) return Queue.take(wakes)
           // A fetch without partitions is answered at once.
           if (session.size === 0) return Effect.sleep(backoffMsMin)
+          const isQuick = now.syncMs < quickSyncMs && !now.hasLingered
           // The next fetch names what is synced first.
-          if (!isWaiting && now.syncing > 0) return Effect.timeoutOption(Queue.take(wakes), backoffMsMin)
+          if (now.syncing > 0 && (isQuick || !isWaiting)) {
+            now.hasLingered = true
+            return Effect.timeoutOption(Queue.take(wakes), isWaiting ? quickSyncMs : backoffMsMin)
+          }
         }
+        now.hasLingered = false
         const request = session.request(named, present, isAligning ? 0 : this.parts.waitMsMax?.())
         now.underWay++
         const answered = Effect.flatMap(this.call(link, request), (answer) => this.answered(answer, session, now, scope))
@@ -196,7 +203,7 @@ export class Fetcher {
           now.wake()
         })
         const work = Effect.zipRight(
-          Effect.catchAll(answered, (fault) => Deferred.fail(failure, fault)),
+          Effect.catchAllCause(answered, (cause) => Deferred.failCause(failure, cause)),
           ended
         )
         return Effect.forkIn(work, scope)
@@ -300,8 +307,10 @@ export class Fetcher {
 
   /** Every log that grew is synced before its new offset is named: a replica counts for what it has synced. */
   private sync(grown: ReadonlyArray<Grown>, now: Rounds): Effect.Effect<void> {
+    const startedMs = this.nowMs()
     const synced = Effect.sync(() => {
       now.syncing--
+      now.syncMs = this.nowMs() - startedMs
       now.hasSynced = true
       now.wake()
     })
@@ -367,32 +376,4 @@ export class Fetcher {
       return Effect.logWarning(`Broker ${this.parts.context.nodeId} cannot fetch from broker ${this.parts.leader}; it tries again: ${message}`)
     })
   }
-}
-
-/** What an answer says; or its error. */
-const answerOf = ({
-  divergingEpoch,
-  errorCode,
-  highWatermark,
-  logStartOffset,
-  records,
-  sparseEnd
-}: PartitionResponse): Either.Either<LeaderResponse, string> => {
-  const error = kafkaError(errorCode)
-  const logStart = Number(logStartOffset)
-  if (error === "OFFSET_OUT_OF_RANGE") return Either.right({ _tag: "out of range", logStart })
-  if (error !== "NONE") return Either.left(error)
-  if (divergingEpoch.endOffset >= 0n)
-    return Either.right({ _tag: "diverging", diverging: { epoch: divergingEpoch.epoch, endOffset: Number(divergingEpoch.endOffset) } })
-  return Either.mapBoth(readableBatches(records ?? noBytes), {
-    onLeft: ({ message }) => message,
-    onRight: (batches) => ({
-      _tag: "records" as const,
-      highWatermark: Number(highWatermark),
-      logStart,
-      count: batches.length,
-      batches,
-      sparseEnd: Number(sparseEnd)
-    })
-  })
 }
