@@ -2,8 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Logger, LogLevel } from "effect"
+import { groupMetadataTopic } from "../../domain/cluster/topic/group-metadata.ts"
 import { defaultNodeConfig } from "../../domain/kernel/config.ts"
 import { settingsOfOlderData } from "../../scripts/older-data/fill.ts"
+import { topicState } from "../../scripts/torture/topic-state.ts"
 import type { CopiedStream, TransferRequest } from "../../src/cli/journal/command.ts"
 import { transferJournal } from "../../src/programs/journal/copy.ts"
 import { EtcdCluster } from "./support/etcd.ts"
@@ -42,10 +44,11 @@ describe.skipIf(!available("etcd") && !isRequired)("the journal of an earlier pr
   const lead = (directory: string, ...more: ReadonlyArray<string>) =>
     franz("brokerlead", "--id", "100", "--port", "0", "--data", directory, ...settings, ...more)
   /** Starts the leader with the older brokers, and compares what clients see with what they saw then. */
-  const serves = async (leader: Run) => {
+  const serves = async (leader: Run, under = at("cluster"), isReady: (address: string) => Promise<boolean> = async () => true) => {
     const { address } = await started(leader)
     const broker = (id: string, directories: string) => franz("broker", "--id", id, "--port", "0", "--leader", address, "--data", directories, ...settings)
-    await Promise.all([started(broker("1", at("cluster", "broker-1"))), started(broker("2", `${at("cluster", "broker-2a")},${at("cluster", "broker-2b")}`))])
+    await Promise.all([started(broker("1", join(under, "broker-1"))), started(broker("2", `${join(under, "broker-2a")},${join(under, "broker-2b")}`))])
+    while (!(await isReady(address))) await Bun.sleep(50)
     // A partition says where it ends when its leader has found its high watermark.
     let found = await served(address)
     for (let again = 0; again < 10 && !Bun.deepEquals(found, expected); again++) found = await served(address)
@@ -86,5 +89,22 @@ describe.skipIf(!available("etcd") && !isRequired)("the journal of an earlier pr
     // From a cluster that runs: its leader has appended since.
     expect(await journal("export", engine("moved"), at("later"))).toHaveLength(5)
     expect(await journal("move", engine("moved"), at("back"))).toMatch(/is led in etcd .*Stop all candidates/)
+  }, 300_000)
+
+  test("hands its groups over to the brokers, once, and is moved to etcd afterwards: everything is there each time", async () => {
+    await run("mkdir", ["-p", at("second")])
+    await run("tar", ["-xzf", `${archive}.tar.gz`, "-C", at("second")])
+    const [directory, under] = [at("second", "cluster", "leader"), at("second", "cluster")]
+    const byBrokers = ["franz.groups.engine=partitions", "offsets.topic.replication.factor=2"].flatMap((setting) => ["-X", setting])
+    const isHandedOver = async (address: string) => {
+      const port = Number(address.split(":")[1])
+      const [state] = await topicState(port, groupMetadataTopic).catch(() => [])
+      return state?.inSync.length === 2
+    }
+    await serves(lead(directory, ...byBrokers), under, isHandedOver)
+    await stop()
+    expect(await journal("move", directory, engine("handed-over"))).toHaveLength(5)
+    // The setting was needed once.
+    await serves(lead(directory, "-X", `franz.journal=${engine("handed-over")}`), under, isHandedOver)
   }, 300_000)
 })

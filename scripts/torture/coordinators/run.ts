@@ -137,7 +137,8 @@ export const tortureCoordinators = async (options: CoordinatorsOptions, command:
   const seconds = (Date.now() - startedMs) / 1000
   await load.end()
   await nodes.stop()
-  await judge({ ...load.watched, topicId, complain }, program)
+  // Replicas are equal at rest alone.
+  if (complaints.length === 0) await judge({ ...load.watched, topicId, complain }, program)
   const { acknowledged, notes, sent } = load.observed
   const groups = load.groups.map(({ commits, group, kind, processed, reads, refused }) => ({ kind, group, processed, commits, refused, reads }))
   return { report: { command, seed: options.seed, seconds, events, groups, sent, acknowledged, complaints }, directory, nodes, notes }

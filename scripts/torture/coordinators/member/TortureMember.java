@@ -49,7 +49,7 @@ public class TortureMember {
     settings.put("enable.auto.commit", "false");
     settings.put("auto.offset.reset", "earliest");
     settings.put("request.timeout.ms", "5000");
-    settings.put("session.timeout.ms", "45000");
+    settings.put("session.timeout.ms", "120000");
     settings.put("key.deserializer", StringDeserializer.class.getName());
     settings.put("value.deserializer", StringDeserializer.class.getName());
     Map<TopicPartition, OffsetAndMetadata> following = new HashMap<>();

@@ -40,13 +40,17 @@ def flushing():
 
 
 def member(nth):
+    following = {}
+
     def on_assign(consumer, partitions):
         line("g", now(), nth, ",".join(str(each.partition) for each in partitions))
 
     def on_revoke(consumer, partitions):
+        following.clear()
         line("v", now(), nth, "revoked")
 
     def on_lost(consumer, partitions):
+        following.clear()
         line("v", now(), nth, "lost")
 
     consumer = Consumer(
@@ -56,14 +60,13 @@ def member(nth):
             "group.id": group,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
-            "session.timeout.ms": 45_000,
+            "session.timeout.ms": 120_000,
             "socket.timeout.ms": 10_000,
             "reconnect.backoff.max.ms": 1000,
             "log_level": 0,
         }
     )
     consumer.subscribe([topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
-    following = {}
     committed_at = 0.0
     while True:
         message = consumer.poll(0.05)
