@@ -206,9 +206,11 @@ export class Replica {
   }
 
   /** A record that the log has already is acknowledged when it is committed. */
-  private repeated(offset: Offset, { acks }: Produced, reply: ProduceReply): void {
-    const record = this.log.at(offset) as StoredRecord
+  private repeated(offset: Offset, { acks, number }: Produced, reply: ProduceReply): void {
+    const record = this.log.at(offset)
     const { lead } = this
+    if (record?.number !== number)
+      return this.world.checks.broken("L1", `broker ${this.broker.id} takes record ${number} for ${this.name}@${offset}, where its log has ${record?.number}`)
     this.world.sometimes.hit("a retry was recognized as a duplicate")
     if (lead === undefined || acks === "leader") return reply({ error: "NONE", offset })
     if (offset < this.committedEnd || !this.rules.waitsForDuplicates)

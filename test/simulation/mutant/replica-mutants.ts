@@ -70,31 +70,36 @@ const commitByLeaderAlone = replicated(
   2
 )
 
-const duplicateUncommitted = replicated("duplicate-uncommitted", "a batch that is sent again is acknowledged although it is above the high watermark", () => {
-  const repeated = new WeakMap<Leading, Set<number>>()
-  return both(
-    exchanged(
-      Leading.prototype,
-      "append",
-      (real) =>
-        function (this: Leading, ...args) {
-          const before = inside(this).replica.state.end
-          const result = real.apply(this, args)
-          if (result._tag === "Right" && inside(this).replica.state.end === before)
-            repeated.set(this, (repeated.get(this) ?? new Set<number>()).add(result.right.lastOffset))
-          return result
-        }
-    ),
-    exchanged(
-      Leading.prototype,
-      "isCommitted",
-      (real) =>
-        function (this: Leading, offset) {
-          return repeated.get(this)?.has(offset) === true || real.call(this, offset)
-        }
+const duplicateUncommitted = replicated(
+  "duplicate-uncommitted",
+  "a batch that is sent again is acknowledged although it is above the high watermark",
+  () => {
+    const repeated = new WeakMap<Leading, Set<number>>()
+    return both(
+      exchanged(
+        Leading.prototype,
+        "append",
+        (real) =>
+          function (this: Leading, ...args) {
+            const before = inside(this).replica.state.end
+            const result = real.apply(this, args)
+            if (result._tag === "Right" && inside(this).replica.state.end === before)
+              repeated.set(this, (repeated.get(this) ?? new Set<number>()).add(result.right.lastOffset))
+            return result
+          }
+      ),
+      exchanged(
+        Leading.prototype,
+        "isCommitted",
+        (real) =>
+          function (this: Leading, offset) {
+            return repeated.get(this)?.has(offset) === true || real.call(this, offset)
+          }
+      )
     )
-  )
-})
+  },
+  4
+)
 
 const waitersOutliveLeadership = replicated(
   "waiters-outlive-leadership",
