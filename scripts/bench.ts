@@ -1,6 +1,7 @@
 /**
  * `./franz bench [ROW|NAME…] [--rounds N] [--seconds S] [--warm S] [--tiny] [--ours | --beside PROGRAM] [--json FILE]`: our compiled broker beside real Apache Kafka in the same run, round by
  * round; with --beside, beside another build of ours, the path of its `franz`.
+ * `./franz bench journal` measures the cluster's journal over files and etcd (bench-journal.ts).
  * Without Java or Maven (or with --ours) only ours is measured, and a line says so. Processor time is what to look at: other load on the machine hardly moves it.
  */
 import { existsSync, writeFileSync } from "node:fs"
@@ -12,6 +13,10 @@ import { markdown, resultOf } from "./bench/result.ts"
 import { isMeant, rows } from "./bench/rows.ts"
 import { measureRows } from "./bench/run.ts"
 
+if (process.argv[2] === "journal") {
+  await import("./bench-journal.ts")
+  process.exit(0)
+}
 const words = process.argv.slice(2)
 const takeOption = (name: string): string | undefined => {
   const at = words.indexOf(`--${name}`)

@@ -1,4 +1,4 @@
-import { Effect, Option, Stream } from "effect"
+import { Chunk, Effect, Option, Stream } from "effect"
 import { clusterEvents } from "../../client/consumer/cluster-events.ts"
 import type { ConnectionOptions } from "../../client/options.ts"
 import { mapClientErrors } from "../client/failure.ts"
@@ -34,6 +34,12 @@ export const clusterDescribe = command({
 
 const utf8 = new TextEncoder()
 
+const trimmed = (from: number, start: number): CliFailure =>
+  new CliFailure({
+    exit: "usage",
+    message: `--from ${from}: the journal begins with event ${start}: those before it were trimmed (metadata.max.retention.bytes, metadata.max.retention.ms). Begin with --from ${start}.`
+  })
+
 export const clusterEventsCommand = command({
   path: "cluster events",
   summary: "print the events of the leader's journal, one a line",
@@ -41,7 +47,7 @@ export const clusterEventsCommand = command({
   example: ["franz cluster events", "franz cluster events --follow --json"],
   options: {
     ...leaderOption,
-    from: optionalInteger({ name: "from", placeholder: "INDEX", help: "The index of the first event (0)." }),
+    from: optionalInteger({ name: "from", placeholder: "INDEX", help: "The index of the first event (the first that the journal has)." }),
     follow: flag({ name: "follow", alias: "f", help: "Continue with new events." }),
     ...jsonOption
   },
@@ -50,10 +56,17 @@ export const clusterEventsCommand = command({
     const text = new EventText()
     const from = Option.getOrElse(words.from, () => 0)
     if (from < 0) return Effect.fail(new CliFailure({ exit: "usage", message: `--from ${from}: expected an index from 0.` }))
+    let hasBegun = false
     // The names of topics are in earlier events, so those before --from are read too.
     const eventsOf = (options: ConnectionOptions) =>
-      clusterEvents(options, { from: 0, follow: words.follow }).pipe(
+      clusterEvents(options, { follow: words.follow }).pipe(
         Stream.runForEachChunk((chunk) => {
+          const start = Option.getOrElse(
+            Option.map(Chunk.head(chunk), ({ offset }) => offset),
+            () => 0
+          )
+          if (!hasBegun && Option.isSome(words.from) && from < start) return Effect.fail(trimmed(from, start))
+          hasBegun = true
           const lines: Array<string> = []
           for (const record of chunk) {
             const line = words.json ? JSON.stringify(eventJson(record)) : text.line(record)

@@ -3,7 +3,7 @@ import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
 import { faultOf } from "../argument/guard.ts"
-import type { CallError, InvalidAddress, InvalidArgument } from "../error.ts"
+import { type CallError, type InvalidAddress, InvalidArgument } from "../error.ts"
 import type { ConnectionOptions } from "../options.ts"
 import { wrongConsumer, wrongEvents } from "./arguments.ts"
 import { Consumer } from "./consumer.ts"
@@ -26,10 +26,23 @@ export const clusterEvents = (
     Effect.gen(function* () {
       const fault = faultOf("clusterEvents", () => wrongConsumer(connection) ?? wrongEvents(options))
       if (fault !== undefined) return yield* fault
-      const { follow = false, from = 0 } = options
+      const { follow = false } = options
       const consumer = yield* Consumer.make(connection)
-      yield* consumer.assign([{ topic: eventsTopic, partition: 0, at: "latest" }])
-      const end = (yield* consumer.positions)[0]?.offset ?? 0
+      const offsetAt = (at: "earliest" | "latest") =>
+        Effect.zipRight(
+          consumer.assign([{ topic: eventsTopic, partition: 0, at }]),
+          Effect.map(consumer.positions, (positions) => positions[0]?.offset ?? 0)
+        )
+      const start = yield* offsetAt("earliest")
+      const end = yield* offsetAt("latest")
+      const { from = start } = options
+      if (from < start)
+        return yield* new InvalidArgument({
+          call: "clusterEvents",
+          field: "options.from",
+          given: String(from),
+          allowed: `${start} or more, since the journal was trimmed and begins there`
+        })
       yield* consumer.seek(eventsTopic, 0, from)
       const isOver = Effect.map(consumer.positions, (positions) => !follow && (positions[0]?.offset ?? 0) >= end)
       const next = Effect.map(consumer.poll({ maxRecords: 1000 }), Chunk.unsafeFromArray)

@@ -127,7 +127,10 @@ export interface RecordsOptions<E = never, R = never> extends ReadingOptions {
 }
 
 export interface EventsOptions {
-  /** The index of the first event. Default 0. */
+  /**
+   * The index of the first event. Default: the first that the journal has. InvalidArgument where the journal was trimmed
+   * and begins later.
+   */
   readonly from?: number
   /**
    * Whether the stream continues with new events. Default false: it ends with the last event at the time of the call.

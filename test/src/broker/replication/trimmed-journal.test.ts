@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
-import { Effect, Exit } from "effect"
+import { Chunk, Effect, Exit, Layer, Stream } from "effect"
+import { layerTypescript as checksum } from "../../../../adapters/checksum/checksum.ts"
+import { layerTypescript as compression } from "../../../../adapters/compression/compression.ts"
 import { MemoryStreams } from "../../../../adapters/journal/memory.ts"
 import type { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
 import { Command } from "../../../../domain/cluster/command.ts"
@@ -7,6 +9,7 @@ import { toSnapshot } from "../../../../domain/cluster/snapshot.ts"
 import { topicByName } from "../../../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../../../domain/cluster/topic/name.ts"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
+import { clusterEvents } from "../../../../src/client/consumer/cluster-events.ts"
 import type { RunningLeader } from "../../../../src/leader/leader.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { FetchSnapshot } from "../../../../src/protocol/message/59-fetch-snapshot.ts"
@@ -191,6 +194,12 @@ test("given a journal that was trimmed, then Fetch from before its start names t
       expect([error, snapshot > leader.writer.start()]).toEqual(["OFFSET_OUT_OF_RANGE", true])
       // Behind the end there is nothing that a snapshot could replace.
       expect(yield* read(link, leader.writer.end() + 1)).toEqual({ error: "OFFSET_OUT_OF_RANGE", snapshot: -1 })
+
+      const start = leader.writer.start()
+      const platform = Layer.mergeAll(checksum, compression, world.network.layer("client"))
+      const events = (options?: { readonly from: number }) => Effect.provide(Stream.runCollect(clusterEvents({ leader: "leader:9092" }, options)), platform)
+      expect(Chunk.toReadonlyArray(yield* events()).map(({ offset }) => offset)[0]).toBe(start)
+      expect((yield* Effect.flip(events({ from: start - 1 }))).message).toContain(`${start} or more`)
 
       const first = yield* piece(link, metadataTopic, snapshot, 0)
       expect([first.error, first.bytes, first.size > 1000]).toEqual(["NONE", 1000, true])
