@@ -192,7 +192,7 @@ const sizeOf = async (etcd: EtcdCluster): Promise<string> => {
   return `${mib(status?.dbSize)}, in use ${mib(status?.dbSizeInUse)}`
 }
 
-/** The store of etcd after restarts of brokers: each is fenced, so that others lead its partitions, and comes back into all in-sync sets and to its leaderships. */
+/** The store of etcd after restarts of brokers: each is fenced, so that others lead its partitions, then rejoins all in-sync sets and leads again. */
 const day = async (etcd: EtcdCluster, engine: Engine): Promise<void> => {
   await withLeader(engine, directory(), (leader) =>
     Effect.gen(function* () {

@@ -7,7 +7,7 @@ import { SimulatedEtcd } from "../../../adapters/journal/etcd/simulated.ts"
 import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
-import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
+import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { beCandidate, type CandidateRole } from "../../../src/leader/candidacy.ts"
 import { Leader, layer as layerLeader } from "../../../src/leader/leader.ts"
@@ -18,7 +18,6 @@ import { RouteSwitch } from "../../../src/wire/routing/route-switch.ts"
 import { serve } from "../../../src/wire/server.ts"
 
 export const leaseMs = 4000
-const config = { ...defaultNodeConfig, "offsets.topic.num.partitions": 1 }
 
 /** A candidate that runs. */
 interface RunningCandidate {
@@ -34,6 +33,13 @@ export class CandidatesWorld {
   private readonly network = new MemoryNetwork()
   private readonly disks = new Map<number, MemoryDisk>()
 
+  private readonly config: NodeConfig
+
+  /** Settings of the candidates that differ from the defaults. */
+  constructor(more: Partial<NodeConfig> = {}) {
+    this.config = { ...defaultNodeConfig, "offsets.topic.num.partitions": 1, ...more }
+  }
+
   run<A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> {
     return this.clock.run(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Fatal)))
   }
@@ -42,6 +48,7 @@ export class CandidatesWorld {
   }
 
   candidate(nodeId: number): Effect.Effect<RunningCandidate, unknown, Scope.Scope> {
+    const { config } = this
     const host = `candidate-${nodeId}`
     const disk = this.disks.get(nodeId) ?? new MemoryDisk()
     this.disks.set(nodeId, disk)
