@@ -50,7 +50,7 @@ export const candidateMutants: ReadonlyArray<CandidateMutant> = [
   {
     name: "settle-by-read",
     mistake: "an append with an unknown result is looked for by a read",
-    likelySeed: 13,
+    likelySeed: 16,
     likelySeconds: 20,
     client: clientMutants["settle by a read"]
   },
@@ -107,7 +107,7 @@ export const candidateMutants: ReadonlyArray<CandidateMutant> = [
   {
     name: "coordinator-opens-early",
     mistake: "the coordinator of groups serves a stream before it has read it to its end",
-    likelySeed: 2,
+    likelySeed: 4,
     likelySeconds: 15,
     journal: (journal) =>
       withCalls(journal, {
