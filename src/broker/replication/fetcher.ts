@@ -50,7 +50,7 @@ const backoffMsMin = 50
 const reconnecting = (backoffMsMax: number) =>
   Schedule.exponential(backoffMsMin).pipe(Schedule.union(Schedule.spaced(backoffMsMax)), Schedule.jitteredWith({ min: 0.5, max: 1 }))
 const afterLoss = Schedule.spaced(backoffMsMin).pipe(Schedule.jitteredWith({ min: 0.5, max: 1 }))
-/** A sync that takes less is awaited before a fetch that would name nothing: the fetch after it does, and one request is saved. */
+/** A sync that takes less is awaited before the next fetch: that names the log as well, and one request is saved. */
 const quickSyncMs = 2
 const nanosPerMs = 1_000_000n
 
@@ -181,18 +181,18 @@ export class Fetcher {
       const round = Effect.suspend((): Effect.Effect<unknown> => {
         const isSecond = now.underWay > 0
         if (now.underWay >= inFlightRequestsMax || (isSecond && !(now.hasSynced && session.mayOverlap))) return Queue.take(wakes)
+        if (!isSecond && now.syncing > 0 && now.syncMs < quickSyncMs && !now.hasLingered) {
+          now.hasLingered = true
+          return Effect.timeoutOption(Queue.take(wakes), quickSyncMs)
+        }
         now.hasSynced = false
         const { isAligning, isWaiting, named, present } = this.due()
         if (named.size === 0) {
           if (isSecond) return Queue.take(wakes)
           // A fetch without partitions is answered at once.
           if (session.size === 0) return Effect.sleep(backoffMsMin)
-          const isQuick = now.syncMs < quickSyncMs && !now.hasLingered
           // The next fetch names what is synced first.
-          if (now.syncing > 0 && (isQuick || !isWaiting)) {
-            now.hasLingered = true
-            return Effect.timeoutOption(Queue.take(wakes), isWaiting ? quickSyncMs : backoffMsMin)
-          }
+          if (now.syncing > 0 && !isWaiting) return Effect.timeoutOption(Queue.take(wakes), backoffMsMin)
         }
         now.hasLingered = false
         const request = session.request(named, present, isAligning ? 0 : this.parts.waitMsMax?.())
