@@ -13,12 +13,17 @@ import { layer as overLog } from "../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../adapters/log/file/layer.ts"
 import { layerBun } from "../adapters/transport/bun.ts"
 import { Command } from "../domain/cluster/command.ts"
+import type { Event } from "../domain/cluster/event.ts"
+import type { Cluster } from "../domain/cluster/state.ts"
 import { defaultNodeConfig } from "../domain/kernel/config.ts"
+import type { Rejection } from "../domain/kernel/error-code.ts"
 import type { BrokerId, TopicId } from "../domain/kernel/id.ts"
+import { clusterAggregate } from "../src/leader/journal/cluster-aggregate.ts"
 import { type RunningLeader, startLeader } from "../src/leader/leader.ts"
 import { Journal } from "../src/ports/journal.ts"
 import type { Transport } from "../src/ports/transport.ts"
 import { CreateTopics } from "../src/protocol/message/19-create-topics.ts"
+import { standBy } from "../src/stream/standby.ts"
 import { connect, type Link } from "../src/wire/link.ts"
 import { EtcdCluster } from "../test/interop/support/etcd.ts"
 
@@ -61,15 +66,19 @@ const overEtcd = (etcd: EtcdCluster, prefix: string): Engine => ({
 })
 
 const config = { ...defaultNodeConfig, "broker.session.timeout.ms": 3_600_000 }
+/** Starts a leader. With etcd it stands by first, as every candidate does, until it has folded `events`: the lease runs from when it wins. */
 const withLeader = <A>(
   engine: Engine,
   path: string,
-  use: (leader: RunningLeader, startedMs: number) => Effect.Effect<A, unknown, Scope.Scope | Transport>
+  use: (leader: RunningLeader, startedMs: number) => Effect.Effect<A, unknown, Scope.Scope | Transport>,
+  events = 0
 ): Promise<A> =>
   Effect.runPromise(
     Effect.gen(function* () {
       const began = performance.now()
-      const leader = yield* startLeader({ nodeId: 100 as BrokerId, config, listen: { host: "127.0.0.1", port: 0 } })
+      const standby = engine.name === "etcd" ? yield* standBy<Cluster, Event, Rejection>(stream, clusterAggregate) : undefined
+      while (standby !== undefined && standby.end() < events) yield* Effect.sleep(10)
+      const leader = yield* startLeader({ nodeId: 100 as BrokerId, config, listen: { host: "127.0.0.1", port: 0 }, standby })
       return yield* use(leader, performance.now() - began)
     }).pipe(
       Effect.scoped,
@@ -264,7 +273,7 @@ try {
   }
   if (only.includes("day")) await day(etcd, overEtcd(etcd, "/day"))
   if (only.includes("restarts")) {
-    await restarts(overFiles, false)
+    if (!words.includes("etcd")) await restarts(overFiles, false)
     await restarts(overEtcd(etcd, "/restarts"), true)
   }
 } finally {
