@@ -1,7 +1,8 @@
-import { type Clock, Data, Deferred, Effect, Either, Queue, Schedule, type Scope } from "effect"
+import { type Clock, Data, Effect, Either, Schedule, type Scope } from "effect"
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId, Offset } from "../../../domain/kernel/id.ts"
+import { readableBatches } from "../../../domain/log/batch.ts"
 import type { NextFetch } from "../../../domain/partition/follow.ts"
 import { type ConnectFault, formatAddress, Transport } from "../../ports/transport.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
@@ -9,13 +10,12 @@ import type { RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import type { CallFault } from "../../wire/fault.ts"
 import { connect, type Link } from "../../wire/link.ts"
 import type { BrokerContext } from "../broker-context.ts"
-import type { Following } from "../partition/replica/following.ts"
+import type { Following, LeaderResponse } from "../partition/replica/following.ts"
 import type { Replica } from "../partition/replica/replica.ts"
 import type { ReplicationQuota } from "../partition/replica/replication-quota.ts"
 import { keyOf } from "../partition/topic-id-partition.ts"
 import { FetchPatience } from "./fetch-patience.ts"
 import { type FetchedPartition, FollowerSession } from "./fetch-session.ts"
-import { answerOf, type PartitionResponse } from "./leader-response.ts"
 import { isStartBehind } from "./log-starts-of-leaders.ts"
 
 /** Why nothing can be fetched from a broker now. */
@@ -50,9 +50,9 @@ const backoffMsMin = 50
 const reconnecting = (backoffMsMax: number) =>
   Schedule.exponential(backoffMsMin).pipe(Schedule.union(Schedule.spaced(backoffMsMax)), Schedule.jitteredWith({ min: 0.5, max: 1 }))
 const afterLoss = Schedule.spaced(backoffMsMin).pipe(Schedule.jitteredWith({ min: 0.5, max: 1 }))
-/** A sync that takes less is awaited before the next fetch: that names the log as well, and one request is saved. */
-const quickSyncMs = 2
 const nanosPerMs = 1_000_000n
+
+type PartitionResponse = ResponseOf<typeof Fetch>["responses"][number]["partitions"][number]
 
 /** A partition whose fetch is under way. */
 interface Pending {
@@ -70,36 +70,7 @@ interface Backoff {
   readonly reason: string
 }
 
-/** A partition whose log grew. */
-interface Grown {
-  readonly key: string
-  readonly asked: Pending
-}
-
-/** What the next request names. */
-interface Due {
-  readonly named: ReadonlyMap<string, FetchedPartition>
-  readonly present: ReadonlySet<string>
-  /** Consumers of a partition wait for its first answer under a leader epoch, so that the leader answers at once. */
-  readonly isAligning: boolean
-  /** The leader has the fetch of a partition, and waits for records. */
-  readonly isWaiting: boolean
-}
-
-/** The state of the rounds over one link. */
-interface Rounds {
-  /** Requests without an answer. */
-  underWay: number
-  /** Logs that are being synced. */
-  syncing: number
-  /** How long the last sync took, ms. */
-  syncMs: number
-  /** The next request has waited for a quick sync. */
-  hasLingered: boolean
-  /** A log was synced since the last request. */
-  hasSynced: boolean
-  readonly wake: () => void
-}
+const noBytes = new Uint8Array(0)
 
 /** Fetches the partitions that one other broker leads, over one link: fetch, append, sync, and name the new offsets in the next fetch. */
 export class Fetcher {
@@ -164,67 +135,25 @@ export class Fetcher {
       const isCurrent = Effect.suspend(() =>
         this.parts.brokerEpoch() === epoch ? Effect.void : Effect.fail(new NotFetching({ message: "this broker has registered again" }))
       )
-      return Effect.zipRight(this.reached(link), Effect.scoped(this.rounds(link, session, isCurrent)))
+      return Effect.zipRight(this.reached(link), Effect.forever(Effect.zipRight(isCurrent, this.round(link, session))))
     })
   }
 
-  /**
-   * Sends a fetch when the one before it is answered, and takes the answers. Where the leader permits it, logs are synced meanwhile: while a fetch waits at the leader, another one names
-   * the partitions whose logs were synced, and ends that wait. So no log waits for the sync of another one.
-   */
-  private rounds(link: Link, session: FollowerSession, isCurrent: Effect.Effect<void, FetchFault>): Effect.Effect<never, FetchFault, Scope.Scope> {
-    return Effect.gen(this, function* () {
-      const scope = yield* Effect.scope
-      const failure = yield* Deferred.make<never, FetchFault>()
-      const wakes = yield* Queue.sliding<void>(1)
-      const now: Rounds = { underWay: 0, syncing: 0, syncMs: 0, hasLingered: false, hasSynced: false, wake: () => void wakes.unsafeOffer(undefined) }
-      const round = Effect.suspend((): Effect.Effect<unknown> => {
-        const isSecond = now.underWay > 0
-        if (now.underWay >= inFlightRequestsMax || (isSecond && !(now.hasSynced && session.mayOverlap))) return Queue.take(wakes)
-        if (!isSecond && now.syncing > 0 && now.syncMs < quickSyncMs && !now.hasLingered) {
-          now.hasLingered = true
-          return Effect.timeoutOption(Queue.take(wakes), quickSyncMs)
-        }
-        now.hasSynced = false
-        const { isAligning, isWaiting, named, present } = this.due()
-        if (named.size === 0) {
-          if (isSecond) return Queue.take(wakes)
-          // A fetch without partitions is answered at once.
-          if (session.size === 0) return Effect.sleep(backoffMsMin)
-          // The next fetch names what is synced first.
-          if (now.syncing > 0 && !isWaiting) return Effect.timeoutOption(Queue.take(wakes), backoffMsMin)
-        }
-        now.hasLingered = false
-        const request = session.request(named, present, isAligning ? 0 : this.parts.waitMsMax?.())
-        now.underWay++
-        const answered = Effect.flatMap(this.call(link, request), (answer) => this.answered(answer, session, now, scope))
-        const ended = Effect.sync(() => {
-          now.underWay--
-          now.wake()
-        })
-        const work = Effect.zipRight(
-          Effect.catchAllCause(answered, (cause) => Deferred.failCause(failure, cause)),
-          ended
-        )
-        return Effect.forkIn(work, scope)
-      })
-      return yield* Effect.raceFirst(Effect.forever(Effect.zipRight(isCurrent, round)), Deferred.await(failure))
-    })
-  }
-
-  private answered(answer: ResponseOf<typeof Fetch>, session: FollowerSession, now: Rounds, scope: Scope.Scope): Effect.Effect<void, NotFetching> {
+  /** One fetch and what follows from it. */
+  private round(link: Link, session: FollowerSession): Effect.Effect<void, FetchFault> {
     return Effect.suspend(() => {
-      const error = kafkaError(answer.errorCode)
-      if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
-      session.answered(answer)
-      this.hasFetched = true
-      // A log that has grown is synced, whatever becomes of this fetcher: its follower does not fetch before.
-      const taken = Effect.flatMap(this.take(answer, now), (grown) => {
-        if (grown.length === 0) return Effect.void
-        const synced = this.sync(grown, now)
-        return session.mayOverlap ? Effect.forkIn(synced, scope) : synced
+      const { isAligning, named, present } = this.due()
+      // A fetch without partitions is answered at once.
+      if (named.size === 0 && session.size === 0) return Effect.sleep(backoffMsMin)
+      const waitMsMax = isAligning ? 0 : this.parts.waitMsMax?.()
+      return Effect.flatMap(this.call(link, session.request(named, present, waitMsMax)), (answer) => {
+        const error = kafkaError(answer.errorCode)
+        if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
+        session.answered(answer.sessionId)
+        this.hasFetched = true
+        // A log that has grown is synced, whatever becomes of this fetcher: its follower does not fetch before.
+        return Effect.uninterruptible(this.take(answer))
       })
-      return Effect.uninterruptible(taken)
     })
   }
 
@@ -236,14 +165,16 @@ export class Fetcher {
     })
   }
 
-  /** The partitions that are to be named, and those that stay in the session. */
-  private due(): Due {
+  /**
+   * The partitions that are to be named, and those that stay in the session. `isAligning`: consumers of one of them wait
+   * for its first answer under a leader epoch, so that the leader answers at once.
+   */
+  private due(): { readonly named: ReadonlyMap<string, FetchedPartition>; readonly present: ReadonlySet<string>; readonly isAligning: boolean } {
     const now = this.nowMs()
     const { context, quota } = this.parts
     const named = new Map<string, FetchedPartition>()
     const present = new Set<string>()
     let isAligning = false
-    let isWaiting = false
     for (const replica of this.parts.replicas()) {
       const { following, partition, topicId } = replica
       const key = keyOf(replica)
@@ -252,10 +183,7 @@ export class Fetcher {
       present.add(key)
       const logStart = replica.start()
       const next = following.fetch() ?? this.again(key, following, logStart)
-      if (next === undefined) {
-        isWaiting ||= this.isUnderWay(key, following)
-        continue
-      }
+      if (next === undefined) continue
       if (following.view === undefined) isAligning = true
       named.set(key, { topicId, partition, next, logStart })
       this.asked.set(key, { replica, following, sent: next, logStart })
@@ -266,60 +194,29 @@ export class Fetcher {
         following.failed(sent)
         this.asked.delete(key)
       }
-    return { named, present, isAligning, isWaiting }
+    return { named, present, isAligning }
   }
 
   /** A fetch that has no answer is named again with a new start of the log: DeleteRecords waits for it at the leader. */
   private again(key: string, following: Following, logStart: Offset): NextFetch | undefined {
     const asked = this.asked.get(key)
-    return asked !== undefined && asked.logStart < logStart && this.isUnderWay(key, following) ? asked.sent : undefined
-  }
-  private isUnderWay(key: string, following: Following): boolean {
-    const asked = this.asked.get(key)
-    return asked?.following === following && following.isUnderWay(asked.sent)
+    return asked?.following === following && asked.logStart < logStart && following.isUnderWay(asked.sent) ? asked.sent : undefined
   }
 
-  /** Appends what the leader answers. Returns the partitions whose logs grew. */
-  private take({ responses }: ResponseOf<typeof Fetch>, now: Rounds): Effect.Effect<ReadonlyArray<Grown>> {
+  private take({ responses }: ResponseOf<typeof Fetch>): Effect.Effect<void> {
     const partitions = responses.flatMap(({ partitions: each, topicId }) => each.map((answer) => ({ key: `${topicId}-${answer.partitionIndex}`, answer })))
-    const taken = Effect.forEach(partitions, ({ answer, key }) => {
+    return Effect.forEach(partitions, ({ answer, key }) => {
       const asked = this.asked.get(key)
-      // What it was asked for may have been answered already: the next request, which is under way, repeats an error.
-      if (asked === undefined || !asked.following.isUnderWay(asked.sent)) return Effect.succeed(undefined)
-      return Effect.tap(this.apply(key, asked, answer), (grown) => Effect.sync(() => (grown === undefined ? this.keep(key, asked, now) : undefined)))
-    })
-    return Effect.map(taken, (grown) => grown.filter((each) => each !== undefined))
-  }
-
-  /**
-   * The leader answered without records while the next request, which does not name the partition, was under way: the session continues with the same offset, and the answer to that request
-   * may have records from there on.
-   */
-  private keep(key: string, asked: Pending, now: Rounds): void {
-    const { following, sent } = asked
-    if (now.underWay < inFlightRequestsMax || this.asked.get(key) !== asked || this.backoffs.has(key)) return
-    const next = following.fetch()
-    if (next === undefined) return
-    if (next.offset === sent.offset && next.leaderEpoch === sent.leaderEpoch && next.lastFetchedEpoch === sent.lastFetchedEpoch)
-      this.asked.set(key, { ...asked, sent: next })
-    else following.failed(next)
-  }
-
-  /** Every log that grew is synced before its new offset is named: a replica counts for what it has synced. */
-  private sync(grown: ReadonlyArray<Grown>, now: Rounds): Effect.Effect<void> {
-    const startedMs = this.nowMs()
-    const synced = Effect.sync(() => {
-      now.syncing--
-      now.syncMs = this.nowMs() - startedMs
-      now.hasSynced = true
-      now.wake()
-    })
-    now.syncing += grown.length
-    return Effect.uninterruptible(
-      Effect.forEach(grown, ({ asked, key }) => Effect.zipRight(this.guarded(key, asked, asked.following.sync), synced), {
-        concurrency: "unbounded",
-        discard: true
-      })
+      return asked === undefined ? Effect.succeed(undefined) : this.apply(key, asked, answer)
+    }).pipe(
+      // Every log that grew is synced before its new offset is named: a replica counts for what it has synced.
+      Effect.flatMap((grown) =>
+        Effect.forEach(
+          grown.filter((each) => each !== undefined),
+          ({ asked, key }) => this.guarded(key, asked, asked.following.sync),
+          { concurrency: "unbounded", discard: true }
+        )
+      )
     )
   }
 
@@ -376,4 +273,32 @@ export class Fetcher {
       return Effect.logWarning(`Broker ${this.parts.context.nodeId} cannot fetch from broker ${this.parts.leader}; it tries again: ${message}`)
     })
   }
+}
+
+/** What an answer says; or its error. */
+const answerOf = ({
+  divergingEpoch,
+  errorCode,
+  highWatermark,
+  logStartOffset,
+  records,
+  sparseEnd
+}: PartitionResponse): Either.Either<LeaderResponse, string> => {
+  const error = kafkaError(errorCode)
+  const logStart = Number(logStartOffset)
+  if (error === "OFFSET_OUT_OF_RANGE") return Either.right({ _tag: "out of range", logStart })
+  if (error !== "NONE") return Either.left(error)
+  if (divergingEpoch.endOffset >= 0n)
+    return Either.right({ _tag: "diverging", diverging: { epoch: divergingEpoch.epoch, endOffset: Number(divergingEpoch.endOffset) } })
+  return Either.mapBoth(readableBatches(records ?? noBytes), {
+    onLeft: ({ message }) => message,
+    onRight: (batches) => ({
+      _tag: "records" as const,
+      highWatermark: Number(highWatermark),
+      logStart,
+      count: batches.length,
+      batches,
+      sparseEnd: Number(sparseEnd)
+    })
+  })
 }

@@ -32,11 +32,6 @@ export class SessionPartition implements PartitionRequest {
   private toldStart = -1n
   /** The next response has to read it. The other partitions have nothing new. */
   isDue = false
-  /**
-   * A replica was given records from its offset on: it is due again when the replica names it, with the offset behind them. Another request of the session may come before that,
-   * for other partitions, while the replica syncs these records.
-   */
-  isGiven = false
   /** Kept while a Fetch of the session waits: the bytes that were appended since. */
   source: Source | undefined
   private readable: ReadablePartition | undefined
@@ -62,7 +57,6 @@ export class SessionPartition implements PartitionRequest {
     this.logStart = logStart
     this.bytesMax = bytesMax
     this.epoch = epoch
-    this.isGiven = false
   }
 
   /** Whether an incremental response has to include it (KIP-227): it has records, an error, or changed bounds. */
@@ -75,7 +69,7 @@ export class SessionPartition implements PartitionRequest {
    * Notes what the response says. Returns whether the partition stays due: after an error, and as long as there are records after the client's offset.
    * Otherwise it is due when it advances.
    */
-  told({ errorCode, highWatermark, logStartOffset = -1n, records }: PartitionResponse, find: FindReadable): boolean {
+  told({ errorCode, highWatermark, logStartOffset = -1n }: PartitionResponse, find: FindReadable): boolean {
     this.toldStart = logStartOffset
     if (errorCode !== 0) {
       this.highWatermark = -1n
@@ -84,8 +78,6 @@ export class SessionPartition implements PartitionRequest {
     }
     this.highWatermark = highWatermark
     this.follow(find)
-    this.isGiven = this.session.isPrivileged && records !== null && records.length > 0
-    if (this.isGiven) return false
     return this.readable === undefined || this.readable.highWatermark() > this.from
   }
 
@@ -229,7 +221,6 @@ export class FetchSession {
 
   /** @internal Called when a partition has records or bounds that are new, or cannot be read here any more. */
   advanced(partition: SessionPartition): void {
-    if (partition.isGiven) return
     this.markDue(partition)
     this.waiter?.(partition)
   }
@@ -238,7 +229,7 @@ export class FetchSession {
     this.markDue(partition)
   }
   private markDue(partition: SessionPartition): void {
-    if (partition.isDue || partition.isGiven) return
+    if (partition.isDue) return
     partition.isDue = true
     const last = this.due[this.due.length - 1]
     if (last !== undefined && last.turn > partition.turn) this.inOrder = false

@@ -148,31 +148,27 @@ export const wideWait = <A>(watch: SourceWatch, waitMs: number, deadlines: Deadl
     }
   }, then)
 
-/** The result of `then`: when `watching` has enough, after `waitMs`, or earlier when the node is short of memory; where it `yields`, also at the next request of the connection. */
-export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>, yields = false): Later<A> =>
-  new Later(
-    (ready) => {
-      let isOver = false
-      let stop: (() => void) | undefined
-      const deadline = deadlines.after(waitMs, () => {
-        if (isOver) return
-        isOver = true
-        stop?.()
-        ready(then)
-      })
-      const call = () => {
-        if (isOver) return
-        isOver = true
-        deadline.cancel()
-        ready(then)
-      }
-      stop = watching(call)
-      return () => {
-        isOver = true
-        deadline.cancel()
-        stop?.()
-      }
-    },
-    then,
-    yields
-  )
+/** The result of `then`: when `watching` has enough, after `waitMs`, or earlier when the node is short of memory. */
+export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>): Later<A> =>
+  new Later((ready) => {
+    let isOver = false
+    let stop: (() => void) | undefined
+    const deadline = deadlines.after(waitMs, () => {
+      if (isOver) return
+      isOver = true
+      stop?.()
+      ready(then)
+    })
+    const call = () => {
+      if (isOver) return
+      isOver = true
+      deadline.cancel()
+      ready(then)
+    }
+    stop = watching(call)
+    return () => {
+      isOver = true
+      deadline.cancel()
+      stop?.()
+    }
+  }, then)

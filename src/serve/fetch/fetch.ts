@@ -173,7 +173,7 @@ class Fetching {
   private wholeResponse(topics: ReadonlyArray<TopicRequest>, { nodeEndpoints }: Pass, responses: ReadonlyArray<TopicResponse>): FetchResponse {
     const opens = this.hasSessions && this.request.sessionEpoch === openingEpoch
     const sessionId = opens ? this.openSession(topics, responses) : 0
-    return { errorCode: 0, sessionId, overlaps: sessionId !== 0 && this.broker !== undefined, responses, nodeEndpoints }
+    return { errorCode: 0, sessionId, responses, nodeEndpoints }
   }
 
   /** Opens a session with the partitions of this request and response. Returns its id; 0 if there is no room for a session. */
@@ -217,13 +217,12 @@ class Fetching {
     const pass = this.pass()
     const answers = walkDue(session.duePartitions, pass)
     if (this.isEnough(pass)) return settled(session, session.duePartitions, pass, answers, this.options)
-    const again = (): FetchResult => {
+    return within(watchPartitions(find, session, this.bytesMin), this.request.maxWaitMs, deadlines, () => {
       if (this.isOvertaken(session)) return overtaken(session)
       if (session.duePartitions.length > partitionsAtOnce) return new Sliced(() => this.dueInSlices(session))
-      const next = this.pass()
-      return settled(session, session.duePartitions, next, walkDue(session.duePartitions, next), this.options)
-    }
-    return within(watchPartitions(find, session, this.bytesMin), this.request.maxWaitMs, deadlines, again, this.broker !== undefined)
+      const again = this.pass()
+      return settled(session, session.duePartitions, again, walkDue(session.duePartitions, again), this.options)
+    })
   }
   private *incrementalInSlices(session: FetchSession, request: FetchRequest): Steps<FetchResult> {
     const isThere = yield* this.change(session, request)
