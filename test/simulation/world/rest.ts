@@ -1,4 +1,4 @@
-import { Effect, type Scope } from "effect"
+import { Clock, Effect, type Scope } from "effect"
 import { brokerOf, liveBrokers, topicByName } from "../../../domain/cluster/state.ts"
 import { groupMetadataTopic, groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
@@ -15,6 +15,8 @@ import { brokerName, leaderAddress, leaderName } from "./nodes.ts"
 import type { World } from "./world.ts"
 
 type Looking<A> = Effect.Effect<A, unknown, Transport | Scope.Scope>
+/** What the readings go by. */
+type Readable = Pick<World, "believer" | "options" | "recorder">
 const describeVersion = 5
 
 /** What is not whole yet: a partition without all its replicas in sync, or one that still moves. */
@@ -63,7 +65,7 @@ const missingHandOver = (world: World): string | undefined => {
 }
 
 /** Connections to the coordinators of groups: one for all where the cluster's leader coordinates them. */
-const linksToCoordinators = (world: World): Looking<(group: string) => Looking<Link | undefined>> =>
+const linksToCoordinators = (world: Readable): Looking<(group: string) => Looking<Link | undefined>> =>
   Effect.gen(function* () {
     if (world.options.groupPartitions === undefined) {
       const link = yield* linkTo(leaderAddress, "observer")
@@ -117,31 +119,52 @@ const lag = (world: World, { consumerGroups }: Crew, topics: Topics): Looking<st
   })
 
 /** A connection to the partition's leader. */
-const linkToLeader = (world: World, place: TopicPartition): Looking<Link | undefined> =>
+const linkToLeader = (world: Readable, place: TopicPartition): Looking<Link | undefined> =>
   Effect.suspend(() => {
     const cluster = world.believer(leaderName)?.cluster()
     const leader = cluster === undefined ? undefined : topicByName(cluster, place.topic)?.partitions.at(place.partition)?.leader
     const broker = cluster === undefined || leader === undefined ? undefined : liveBrokers(cluster).find(({ id }) => id === leader)
     return broker === undefined ? Effect.succeed(undefined) : linkTo({ host: broker.host, port: broker.port }, "observer")
   })
-const fetchAt = (world: World, place: TopicPartition, offset: number, maxBytes: number): Looking<Fetched | undefined> =>
+const fetchAt = (world: Readable, place: TopicPartition, offset: number, maxBytes: number): Looking<Fetched | undefined> =>
   Effect.flatMap(linkToLeader(world, place), (link) => (link === undefined ? Effect.succeed(undefined) : fetchFrom(link, place, offset, maxBytes)))
-const extentAt = (world: World, place: TopicPartition) =>
+const extentAt = (world: Readable, place: TopicPartition) =>
   Effect.flatMap(linkToLeader(world, place), (link) => (link === undefined ? Effect.succeed(undefined) : extentOf(link, place)))
 
+/** How long the last reading asks again for what no broker serves, ms, and the pause between two questions. */
+const answerMs = 5000
+const pauseMs = 500
+/** Asks until there is an answer, as a consumer does: preferred leaders are elected at rest, too. */
+const answered = <A>(ask: Looking<A | undefined>): Looking<A | undefined> =>
+  Effect.gen(function* () {
+    const until = (yield* Clock.currentTimeMillis) + answerMs
+    for (;;) {
+      const answer = yield* Effect.scoped(ask)
+      if (answer !== undefined || (yield* Clock.currentTimeMillis) >= until) return answer
+      yield* Effect.sleep(pauseMs)
+    }
+  })
+
 /** Reads every log from its start to its end, and every committed offset of the members' groups. */
-export const readAll = (world: World, { memberGroups }: Crew, topics: Topics): Looking<void> =>
+export const readAll = (world: Readable, { memberGroups }: Pick<Crew, "memberGroups">, topics: Topics): Looking<void> =>
   Effect.gen(function* () {
     const { recorder } = world
     const linkTo = yield* linksToCoordinators(world)
     for (const place of placesOf(topics)) {
+      const name = `${place.topic}-${place.partition}`
       const since = recorder.next()
       const batches: Array<Fetched["batches"][number]> = []
-      const extent = yield* Effect.scoped(extentAt(world, place))
-      for (let next = extent?.start ?? 0; ; ) {
-        const fetched = yield* Effect.scoped(fetchAt(world, place, next, 1_000_000))
+      const extent = yield* answered(extentAt(world, place))
+      if (extent === undefined) {
+        recorder.unfinished.push(`no broker tells where ${name} starts and ends`)
+        return
+      }
+      // A leader that was elected since may not know yet that all up to the end is committed.
+      const knowsEnd = (fetched: Fetched | undefined) => (fetched === undefined || fetched.highWatermark < extent.end ? undefined : fetched)
+      for (let next = extent.start; ; ) {
+        const fetched = yield* answered(Effect.map(fetchAt(world, place, next, 1_000_000), knowsEnd))
         if (fetched === undefined) {
-          recorder.unfinished.push(`${place.topic}-${place.partition} could not be read from ${next} on`)
+          recorder.unfinished.push(`${name} could not be read from ${next} on`)
           return
         }
         const fresh = fetched.batches.filter(({ lastOffset }) => lastOffset >= next)
@@ -149,7 +172,7 @@ export const readAll = (world: World, { memberGroups }: Crew, topics: Topics): L
         next = (fresh.at(-1)?.lastOffset ?? next - 1) + 1
         if (next >= fetched.highWatermark || fresh.length === 0) break
       }
-      recorder.logs.push({ ...place, since, at: recorder.next(), source: "final", batches, ...(extent === undefined ? {} : { end: extent.end }) })
+      recorder.logs.push({ ...place, since, at: recorder.next(), source: "final", batches, end: extent.end })
       for (const group of memberGroups.keys()) {
         const link = yield* linkTo(group)
         if (link !== undefined) yield* readOffset({ process: "observer", recorder }, link, group, place)
