@@ -24,8 +24,16 @@ const rewrite = (file: DiskFile): void => {
   for (let at = 0; at < size; at += bytes.length) file.write([bytes.subarray(0, file.read(bytes.subarray(0, Math.min(bytes.length, size - at)), at))], at)
 }
 
-/** Recovery's result is made durable before any append builds on it. */
-const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegments, derived: DerivedFiles): Effect.Effect<void, LogFault> =>
+/**
+ * Recovery's result is made durable before any append builds on it. So is the log's name in the data directory where no point tells of a first sync: the process
+ * that made the log may have ended before it.
+ */
+const settle = (
+  { disk, directory, recoveryPoint, root }: LogParts,
+  opened: OpenSegments,
+  derived: DerivedFiles,
+  point: RecoveryPoint | undefined
+): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     if (opened.cut !== undefined) {
       const { bytes, offset, path, position, wrong } = opened.cut
@@ -39,6 +47,7 @@ const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegmen
       yield* Effect.mapError(file.sync, failed)
     }
     yield* Effect.mapError(disk.syncDirectory(directory), failed)
+    if (point === undefined || point.offset === 0) yield* Effect.mapError(disk.syncDirectory(root), (error) => faultOf(root, "sync", error))
     const { baseOffset, endOffset: offset, sizeInBytes: position } = active
     yield* attempt(recoveryPoint.path, "write", () => recoveryPoint.write({ offset, baseOffset, position, isClean: false, syncFailed: false }))
   })
@@ -98,10 +107,10 @@ export const openLog = (whole: LogParts): Effect.Effect<SegmentedLog, LogFault> 
     const listed = new ListedDirectory(whole.disk, directory)
     const { disk } = listed
     const parts = { ...whole, disk }
-    const over = (note: CompactionNote, opened: OpenSegments): Effect.Effect<SegmentedLog, LogFault> => {
+    const over = (note: CompactionNote, opened: OpenSegments, point: RecoveryPoint | undefined): Effect.Effect<SegmentedLog, LogFault> => {
       const start = (opened.sealed[0] ?? opened.active).baseOffset
       const derived = attempt(directory, "open", () => new DerivedFiles(disk, directory, disk.list(directory), start, opened.active))
-      const settled = Effect.flatMap(derived, (known) => Effect.as(settle(parts, opened, known), known))
+      const settled = Effect.flatMap(derived, (known) => Effect.as(settle(parts, opened, known, point), known))
       const closing = Effect.onError(settled, () => Effect.sync(() => closeFiles(opened)))
       return Effect.map(isSettled(opened, derived) ? derived : closing, (known) => {
         for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
@@ -117,7 +126,7 @@ export const openLog = (whole: LogParts): Effect.Effect<SegmentedLog, LogFault> 
       attempt(directory, "read", () => parts.recoveryPoint.read()),
       (point) =>
         Effect.flatMap(point?.cut === undefined ? note : Effect.flatMap(note, (known) => cutAgain(parts, point, known)), (known) =>
-          Effect.flatMap(segmentsOf(parts, known.ranges, point), (opened) => over(known, opened))
+          Effect.flatMap(segmentsOf(parts, known.ranges, point), (opened) => over(known, opened, point))
         )
     )
   })

@@ -245,6 +245,39 @@ describe("a memory disk that loses power", () => {
     expect(await Effect.runPromise(reopened)).toEqual([5, 5])
   })
 
+  for (const how of ["was killed", "failed"] as const)
+    test(`L1: a log that was never synced when its process ${how} has its name in the data directory durable after the next start`, async () => {
+      const disk = new MemoryDisk()
+      const nextStart = onDisk(disk, (store) =>
+        Effect.gen(function* () {
+          const log = yield* openLog(store)
+          put(log, batch(log.end(), 1))
+          yield* log.sync
+          disk.crash(() => 0)
+          return log.syncedEnd()
+        })
+      )
+      const end = await Effect.runPromise(
+        onDisk(disk, (store) =>
+          Effect.gen(function* () {
+            const log = yield* store.open(topicId, 0, smallConfig)
+            if (how === "was killed") {
+              // It closes nothing: the next process finds the files as they were written.
+              disk.holder = undefined
+              return yield* nextStart
+            }
+            put(log, batch(0, 1))
+            disk.failSyncs(1)
+            expect((yield* Effect.flip(log.sync)).reason).toBe("offline")
+            return undefined
+          })
+        )
+      )
+      const expected = end ?? (await Effect.runPromise(nextStart))
+      expect(expected).toBe(how === "was killed" ? 1 : 2)
+      expect(await Effect.runPromise(onDisk(disk, (store) => Effect.map(openLog(store), (log) => log.end())))).toBe(expected)
+    })
+
   test("a full disk refuses appends and loses nothing; appends succeed again when there is room", async () => {
     const disk = new MemoryDisk()
     await Effect.runPromise(
