@@ -3,6 +3,7 @@ import { bug } from "../../domain/kernel/bug.ts"
 import { decodeInSlices, decodeQuickly } from "../protocol/codec/compile.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { correlationIdOf, type RequestHeader, responseFrame, responseFrameInSlices } from "../protocol/codec/frame.ts"
+import { FetchSnapshot } from "../protocol/message/59-fetch-snapshot.ts"
 import { BrokerRegistration } from "../protocol/message/62-broker-registration.ts"
 import { ControllerRegistration } from "../protocol/message/70-controller-registration.ts"
 import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
@@ -166,8 +167,8 @@ export const responseTo = ({ header }: Pick<RequestContext, "header">, chunks: R
 /** The one place where a response gets its throttle time; without one the encoder writes 0, and drops the field where the version has none. */
 const throttled = <D>(response: D, { throttleTimeMs }: Session): D => (throttleTimeMs === 0 ? response : { ...response, throttleTimeMs })
 
-/** A connection becomes a node's by its registration, so that one is taken from any. */
-const registrations: ReadonlySet<number> = new Set([BrokerRegistration.key, ControllerRegistration.key])
+/** A connection becomes a node's by its registration, so that one is taken from any; and a new broker continues with the leader's snapshot before it can register. */
+const beforeRegistration: ReadonlySet<number> = new Set([BrokerRegistration.key, ControllerRegistration.key, FetchSnapshot.key])
 
 /** Connects an API with its handler. The server closes the connection of a client whose handler throws or dies; other connections continue. */
 export const route = <A extends AnyApi>(
@@ -180,7 +181,7 @@ export const route = <A extends AnyApi>(
   const allowed = requestElementsMax(api.key)
   const access = options.access ?? accessOf(api.key)
   if (access === undefined) throw new Error(`routing/access.ts does not declare who may send ${api.name} (API key ${api.key})`)
-  const needsBroker = access.audience === "brokers" && !registrations.has(api.key)
+  const needsBroker = access.audience === "brokers" && !beforeRegistration.has(api.key)
   // Where there was too little memory for the elements that the API allows, the request is not at fault, and may be sent again over another connection.
   const refused = (error: DecodeError, version: number, elementsMax: number): unknown =>
     (error.kind === "elements" && elementsMax === allowed ? errorResponse(api, version, "INVALID_REQUEST", error.message) : undefined) ?? new Unreadable(error)

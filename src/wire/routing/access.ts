@@ -90,7 +90,7 @@ const byKey: Readonly<Record<number, Access>> = {
   /* AlterPartition */ 56: brokers("ClusterAction Cluster"),
   /* UpdateFeatures */ 57: clients("Alter Cluster"),
   /* Envelope */ 58: brokers("ClusterAction Cluster"),
-  /* FetchSnapshot */ 59: both("ClusterAction Cluster"),
+  /* FetchSnapshot */ 59: brokers("ClusterAction Cluster"),
   /* DescribeCluster */ 60: both("Describe Cluster"),
   /* DescribeProducers */ 61: clients("Read Topic"),
   /* BrokerRegistration */ 62: brokers("ClusterAction Cluster"),
@@ -131,7 +131,7 @@ const byKey: Readonly<Record<number, Access>> = {
 /** What the API needs of its sender; undefined for a key that is not in the table: no route can serve it. */
 export const accessOf = (apiKey: number): Access | undefined => byKey[apiKey]
 
-/** Whether only brokers send the API: ApiVersions does not list it, and the server takes it from connections on which a broker has registered. */
+/** Whether only brokers send the API: ApiVersions does not list it, and the server takes it from connections on which a broker has registered, but for what a broker sends before (`route.ts`). */
 export const isForBrokersOnly = (apiKey: number): boolean => byKey[apiKey]?.audience === "brokers"
 
 /**

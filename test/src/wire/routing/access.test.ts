@@ -51,11 +51,10 @@ describe("what an API needs of its sender", () => {
   test.each(apis.map((api) => [api.name, api.key] as const))("%s: the permissions of Kafka's documentation", (_, key) => {
     expect(accessOf(key)?.permissions.join(", ")).toBe(byKip[key] ?? rows.get(key) ?? "no row")
   })
-  // A new broker asks for the leader's snapshot before it knows the cluster, so before it can register.
-  test("what needs ClusterAction alone is what registered brokers send, and FetchSnapshot", () => {
+  test("only what brokers send needs ClusterAction alone", () => {
     const nodes = apis.filter(({ key }) => isForBrokersOnly(key))
     expect(nodes.map(({ key }) => accessOf(key)?.permissions)).toEqual(nodes.map(() => ["ClusterAction Cluster"]))
-    expect(nodes.map(({ key }) => key)).toEqual([52, 53, 54, 56, 58, 62, 63, 67, 70, 73, 82])
+    expect(nodes.map(({ key }) => key)).toEqual([52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82])
   })
 })
 
