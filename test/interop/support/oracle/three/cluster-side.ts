@@ -1,5 +1,6 @@
 import type { Cluster, ClusterNode } from "../../../../../scripts/bench/cluster.ts"
 import { Produce } from "../../../../../src/protocol/message/00-produce.ts"
+import { ListOffsets } from "../../../../../src/protocol/message/02-list-offsets.ts"
 import { Metadata } from "../../../../../src/protocol/message/03-metadata.ts"
 import { CreateTopics } from "../../../../../src/protocol/message/19-create-topics.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../../../../src/protocol/type/wire.ts"
@@ -66,7 +67,14 @@ export class ClusterSide {
     if (errorCode !== 0) throw new Error(`topic ${name}: error ${errorCode} ${errorMessage ?? ""}`)
     this.side.know(id, name)
     await this.when(name, "all replicas are in sync", (each, at) => each.isrNodes.length === replicas[at]?.length && each.leaderId === replicas[at]?.[0])
+    for (const [at, [leader = 1]] of replicas.entries()) await until(`node ${leader} leads ${name}-${at}`, () => this.leads(leader, name, at), settlesMs)
     return id
+  }
+  /** A node leads a new partition some ms after its Metadata says so: when its log is made. */
+  private async leads(node: number, name: string, partitionIndex: number): Promise<boolean> {
+    const topics = [{ name, partitions: [{ partitionIndex, timestamp: -1n }] }]
+    const { topics: answered } = await this.call(node, ListOffsets, 7, { replicaId: -1, topics })
+    return answered[0]?.partitions[0]?.errorCode === 0
   }
   /** Waits until every partition of a topic is so at every node that runs. */
   async when(topic: string, what: string, holds: (partition: Partition, at: number) => boolean): Promise<void> {
