@@ -108,11 +108,16 @@ const slowUnits = [
   "test/src/broker/cluster.test.ts",
   "test/src/broker/image/checkpoint.test.ts",
   "test/src/broker/replication/**",
+  "test/src/broker/partition/upkeep/trimming.test.ts",
+  "test/src/broker/topic-settings.test.ts",
   "test/src/broker/wide-request.test.ts",
   "test/src/client/faults/**",
+  "test/src/client/consumer/consumer.test.ts",
   "test/src/client/consumer/recreated.test.ts",
+  "test/src/client/producer/idempotence.test.ts",
   "test/src/protocol/fuzz.test.ts",
   "test/src/protocol/round-trip.test.ts",
+  "test/src/wire/link/link.test.ts",
   "test/src/wire/routing/elements.test.ts"
 ]
 const quickInterop = ["test/interop/readme.test.ts", "test/interop/kcat.test.ts"]
