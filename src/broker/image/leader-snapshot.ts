@@ -46,7 +46,7 @@ const piece = (link: Link, snapshotId: LeaderSnapshotId, position: number, timeo
 const readDocument = (link: Link, id: LeaderSnapshotId, timeoutMs: number): Effect.Effect<Uint8Array, CallFault | LeaderRefused> =>
   Effect.gen(function* () {
     const first = yield* piece(link, id, 0, timeoutMs)
-    if (first.size > snapshotBytesMax) return yield* refused(`it has ${first.size} bytes, and ${snapshotBytesMax} are the most.`)
+    if (first.size < 0 || first.size > snapshotBytesMax) return yield* refused(`it has ${first.size} bytes, and ${snapshotBytesMax} are the most.`)
     const document = new Uint8Array(first.size)
     let next = first
     for (let at = 0; at < first.size; ) {

@@ -24,6 +24,8 @@ const failure = ({ partition, snapshotId }: PartitionRequest, error: KafkaError)
   unalignedRecords: new Uint8Array(0)
 })
 
+const refused = (error: KafkaError): ResponseDraft<typeof FetchSnapshot> => ({ errorCode: errorCode(error), topics: [] })
+
 /** The piece of a document at the position that is asked for. */
 const pieceOf = (
   asked: PartitionRequest,
@@ -43,7 +45,8 @@ const pieceOf = (
 }
 
 /**
- * FetchSnapshot 0-1, piece by piece.
+ * FetchSnapshot 0-1: a piece of one snapshot. INVALID_REQUEST where a request names more partitions or none, as in Kafka: its
+ * response would have no bound.
  *
  * Of `__cluster_metadata`: the newest snapshot of the cluster, as record batches (KIP-630), for clients and brokers.
  * SNAPSHOT_NOT_FOUND where another is the newest: Fetch names it.
@@ -78,16 +81,10 @@ export const fetchSnapshot = (leader: LeaderContext["Type"], snapshots: ClusterS
     return name === groupMetadataTopic ? ofGroups(asked, maxBytes) : Effect.succeed(failure(asked, "UNKNOWN_TOPIC_OR_PARTITION"))
   }
   return route(FetchSnapshot, {}, ({ maxBytes, topics }, context) => {
-    const isBroker = () => leader.brokers.links.brokerOf(context, leader.writer.state()) !== undefined
-    if (topics.some(({ name }) => name !== metadataTopic) && !isBroker()) return { errorCode: errorCode("CLUSTER_AUTHORIZATION_FAILED"), topics: [] }
-    return Effect.map(
-      Effect.forEach(topics, ({ name, partitions }) =>
-        Effect.map(
-          Effect.forEach(partitions, (asked) => answer(name, asked, maxBytes)),
-          (pieces) => ({ name, partitions: pieces })
-        )
-      ),
-      (answered) => ({ errorCode: 0, topics: answered })
-    )
+    const name = topics[0]?.name
+    const asked = topics[0]?.partitions[0]
+    if (name === undefined || asked === undefined || topics.length > 1 || topics[0]?.partitions.length !== 1) return refused("INVALID_REQUEST")
+    if (name !== metadataTopic && leader.brokers.links.brokerOf(context, leader.writer.state()) === undefined) return refused("CLUSTER_AUTHORIZATION_FAILED")
+    return Effect.map(answer(name, asked, maxBytes), (piece) => ({ errorCode: 0, topics: [{ name, partitions: [piece] }] }))
   })
 }

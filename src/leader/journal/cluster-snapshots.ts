@@ -28,11 +28,11 @@ export class ClusterSnapshots {
 
   private constructor(
     private readonly journal: Journal["Type"],
-    private readonly writer: Pick<ClusterWriter, "epoch" | "noteSnapshot">,
+    private readonly writer: Pick<ClusterWriter, "epoch" | "noteSnapshot" | "snapshot">,
     private readonly scope: Scope.Scope
   ) {}
 
-  static readonly make = (writer: Pick<ClusterWriter, "epoch" | "noteSnapshot">): Effect.Effect<ClusterSnapshots, never, Journal | Scope.Scope> =>
+  static readonly make = (writer: Pick<ClusterWriter, "epoch" | "noteSnapshot" | "snapshot">): Effect.Effect<ClusterSnapshots, never, Journal | Scope.Scope> =>
     Effect.gen(function* () {
       return new ClusterSnapshots(yield* Journal, writer, yield* Effect.scope)
     })
@@ -44,6 +44,8 @@ export class ClusterSnapshots {
     return Effect.gen(this, function* () {
       const now = yield* Clock.currentTimeMillis
       if (this.kept === undefined || this.kept.endOffset !== endOffset) {
+        // Only what Fetch names is looked for: a client that asks for others makes the leader read none.
+        if (endOffset !== this.writer.snapshot()?.endOffset) return undefined
         const snapshot = yield* this.journal.loadSnapshot(clusterStream)
         if (snapshot === undefined) return undefined
         this.writer.noteSnapshot(snapshot.index)

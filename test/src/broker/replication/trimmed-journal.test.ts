@@ -207,6 +207,13 @@ test("given a journal that was trimmed, then Fetch from before its start names t
       expect((yield* piece(link, metadataTopic, snapshot, first.size + 1)).error).toBe("POSITION_OUT_OF_RANGE")
       expect((yield* piece(link, metadataTopic, snapshot - 1, 0)).error).toBe("SNAPSHOT_NOT_FOUND")
       expect((yield* piece(link, "orders", snapshot, 0)).error).toBe("CLUSTER_AUTHORIZATION_FAILED")
+      // Else one small request would have a response of many MiB, and read the snapshot of the journal for each wrong name.
+      const asked = { partition: 0, currentLeaderEpoch: -1, snapshotId: { endOffset: BigInt(snapshot), epoch: 0 }, position: 0n }
+      const one = { name: metadataTopic, partitions: [asked] }
+      for (const topics of [[], [one, one], [{ name: metadataTopic, partitions: [asked, asked] }]]) {
+        const { errorCode, topics: answered } = yield* link.call(FetchSnapshot, { maxBytes: 1000, topics })
+        expect([kafkaError(errorCode), answered]).toEqual(["INVALID_REQUEST", []])
+      }
     })
   )
 })
