@@ -118,7 +118,8 @@ export type Command = Data.TaggedEnum<{
   }
   /**
    * Makes the topic `__group_metadata`, with a partition for each stream of groups: from its event on the leaders of its
-   * partitions coordinate the groups, and the leader of the cluster coordinates none. No event where there is the topic.
+   * partitions coordinate the groups, and the leader of the cluster coordinates none. It raises the event level
+   * where that is necessary. No event where there is the topic.
    */
   AddGroupPartitions: {
     readonly replicationFactor: number

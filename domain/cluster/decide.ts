@@ -49,8 +49,12 @@ const decisions: ByTag<Cluster, Command, Decision> = {
 }
 
 /** M3: an event above the cluster's level would stop every older node that reads it. */
-const assertLevel = ({ eventLevel }: Cluster, event: Event): void => {
-  if (levelOfEvent(event) > eventLevel) bug(`${event._tag} has event level ${levelOfEvent(event)}, the cluster is at ${eventLevel}`)
+const assertLevels = ({ eventLevel }: Cluster, events: ReadonlyArray<Event>): void => {
+  let level = eventLevel
+  for (const event of events) {
+    if (levelOfEvent(event) > level) bug(`${event._tag} has event level ${levelOfEvent(event)}, the cluster is at ${level}`)
+    if (event._tag === "EventLevelRaised") level = event.level
+  }
 }
 
 /**
@@ -59,7 +63,7 @@ const assertLevel = ({ eventLevel }: Cluster, event: Event): void => {
  */
 export const decide = (cluster: Cluster, command: Command): Decision => {
   const decided = entryOf(decisions, command)(cluster, command)
-  if (Either.isRight(decided)) for (const event of decided.right) assertLevel(cluster, event)
+  if (Either.isRight(decided)) assertLevels(cluster, decided.right)
   return decided
 }
 

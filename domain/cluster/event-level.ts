@@ -2,18 +2,19 @@ import { Either, HashMap } from "effect"
 import { type CommandOf, type Decision, rejected } from "./decision.ts"
 import { baseEventLevel, type Event, EventLevelRaised } from "./event.ts"
 import type { Broker, Cluster } from "./state.ts"
-import { groupMetadataTopicId } from "./topic/group-metadata.ts"
+import { groupMetadataTopicId, groupPartitions } from "./topic/group-metadata.ts"
 
 /** From this level on a partition may have more than one replica, which older versions cannot fold. */
 export const replicationEventLevel = 2
 /**
  * From this level on the partitions of `__group_metadata` may hold the groups: an older broker that leads one would not
- * coordinate them. A leader raises to it only where `franz.groups.engine` is partitions.
+ * coordinate them. The event that makes the partitions raises the cluster to it, and nothing before: a cluster that its
+ * leader coordinates can go back to an older version.
  */
 export const groupPartitionsEventLevel = 3
 /**
  * A broker that knows this level can begin its image with the leader's snapshot: an older one would find events missing
- * in a journal that was trimmed. No event has it; a leader raises to it only with `groupPartitionsEventLevel`.
+ * in a journal that was trimmed. No event has it; a leader raises to it only where the brokers coordinate the groups.
  */
 const snapshotEventLevel = 4
 
@@ -73,6 +74,13 @@ const brokersBelow = ({ brokers }: Cluster, level: number): ReadonlyArray<Broker
 
 /** Whether every registered broker, fenced ones included, can begin its image with the leader's snapshot: then the journal may be trimmed. */
 export const allBeginWithSnapshots = (cluster: Cluster): boolean => brokersBelow(cluster, snapshotEventLevel).length === 0
+
+/** Whether the cluster is at the level of `__group_metadata`, or every registered broker, fenced ones included, knows it. */
+export const allKnowGroupPartitions = (cluster: Cluster): boolean =>
+  cluster.eventLevel >= groupPartitionsEventLevel || brokersBelow(cluster, groupPartitionsEventLevel).length === 0
+
+/** Returns the highest level that a leader raises the cluster to by itself, before a command needs a higher one. */
+export const unaskedEventLevel = (cluster: Cluster): number => (groupPartitions(cluster) === undefined ? replicationEventLevel : knownEventLevel)
 
 /**
  * Returns the level to which a leader that knows `known` can raise the cluster; undefined where it can raise nothing:

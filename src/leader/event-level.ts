@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
-import { knownEventLevel, raisableEventLevel, replicationEventLevel } from "../../domain/cluster/event-level.ts"
+import { raisableEventLevel, unaskedEventLevel } from "../../domain/cluster/event-level.ts"
 import { CommandIds } from "../stream/command-ids.ts"
 import { ClusterStream } from "./journal/cluster-stream.ts"
 import { LeaderSettings } from "./settings.ts"
@@ -9,16 +9,15 @@ import { LeaderSettings } from "./settings.ts"
 const retryMs = 1000
 
 /**
- * Raises the cluster's event level as soon as every registered broker knows a higher one, up to the level that this leader needs; for as long as it runs. A version that knows the
- * cluster's level alone does nothing.
+ * Raises the cluster's event level as soon as every registered broker knows a higher one, up to the level that the cluster has without groups on partitions, or with them; for as
+ * long as it runs. A version that knows the cluster's level alone does nothing.
  */
 export const raiseEventLevels: Effect.Effect<never, never, ClusterStream | CommandIds | LeaderSettings> = Effect.gen(function* () {
   const { writer } = yield* ClusterStream
   const commandIds = yield* CommandIds
-  const { config, knownEventLevel: bound } = yield* LeaderSettings
-  const known = bound ?? (config["franz.groups.engine"] === "partitions" ? knownEventLevel : replicationEventLevel)
+  const { knownEventLevel: bound } = yield* LeaderSettings
   const raise = Effect.gen(function* () {
-    const level = yield* writer.when((cluster) => raisableEventLevel(cluster, known))
+    const level = yield* writer.when((cluster) => raisableEventLevel(cluster, bound ?? unaskedEventLevel(cluster)))
     const command = Command.RaiseEventLevel({ level })
     yield* writer.submit({ command, commandId: commandIds.own(), actor: "leader", cause: "every registered broker knows the level" }).pipe(
       Effect.zipRight(Effect.logInfo(`the event level is ${level}: every registered broker knows it, and older versions cannot join any more`)),

@@ -6,8 +6,8 @@ import type { Assignment } from "../command.ts"
 import { tooManyConfigs } from "../config/changes.ts"
 import { parseTopicConfigs } from "../config/topic.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
-import { type Event, PartitionPlaced, TopicAdded, TopicRemoved } from "../event.ts"
-import { groupPartitionsEventLevel, replicationEventLevel } from "../event-level.ts"
+import { type Event, EventLevelRaised, PartitionPlaced, TopicAdded, TopicRemoved } from "../event.ts"
+import { allKnowGroupPartitions, groupPartitionsEventLevel, replicationEventLevel } from "../event-level.ts"
 import { livesOf } from "../replication/partition-changes.ts"
 import { type Cluster, liveBrokers, type Topic, topicById, topicByName } from "../state.ts"
 import { groupMetadataTopic, groupMetadataTopicId, groupPartitions } from "./group-metadata.ts"
@@ -191,7 +191,7 @@ export const addGroupPartitions = (cluster: Cluster, command: CommandOf<"AddGrou
         "TOPIC_ALREADY_EXISTS",
         `A client of an earlier version created a topic '${groupMetadataTopic}': remove it, so that the groups can have theirs.`
       )
-    if (eventLevel < groupPartitionsEventLevel)
+    if (!allKnowGroupPartitions(cluster))
       return yield* rejected(
         "UNSUPPORTED_VERSION",
         `Groups on partitions need event level ${groupPartitionsEventLevel}, the cluster is at ${eventLevel}: upgrade or unregister the brokers that do not know it.`
@@ -201,6 +201,7 @@ export const addGroupPartitions = (cluster: Cluster, command: CommandOf<"AddGrou
     const topicId = groupMetadataTopicId
     const configs = groupConfigs(command.segmentBytes)
     return [
+      ...(eventLevel < groupPartitionsEventLevel ? [new EventLevelRaised({ level: groupPartitionsEventLevel })] : []),
       new TopicAdded({ topic: groupMetadataTopic, topicId, configs }),
       ...brokers.map((replicas, partition) => placed(cluster, topicId, partition, replicas))
     ]

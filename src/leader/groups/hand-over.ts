@@ -1,6 +1,6 @@
-import { Effect, Either } from "effect"
+import { Effect, Either, HashMap } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
-import { groupPartitionsEventLevel } from "../../../domain/cluster/event-level.ts"
+import { allKnowGroupPartitions } from "../../../domain/cluster/event-level.ts"
 import { type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
 import { groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
 import { GroupCoordinator } from "../../groups/coordinator.ts"
@@ -15,9 +15,10 @@ const retryMs = 10_000
 
 /** Whether the partitions for the groups can be made with so many replicas. */
 const isDue = (cluster: Cluster, replicationFactor: number): boolean =>
+  HashMap.size(cluster.brokers) >= replicationFactor &&
   groupPartitions(cluster) === undefined &&
-  cluster.eventLevel >= groupPartitionsEventLevel &&
-  liveBrokers(cluster).filter(({ leavingAt }) => leavingAt === undefined).length >= replicationFactor
+  liveBrokers(cluster).filter(({ leavingAt }) => leavingAt === undefined).length >= replicationFactor &&
+  allKnowGroupPartitions(cluster)
 
 /** Closes all streams, and journals the topic that takes their place; opens them again where that is refused. Returns whether it succeeded. */
 const handOver = (replicationFactor: number) =>

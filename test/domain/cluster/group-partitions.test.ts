@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test"
+import { HashMap } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
-import { groupPartitionsEventLevel, knownEventLevel, levelOfEvent } from "../../../domain/cluster/event-level.ts"
+import { groupPartitionsEventLevel, knownEventLevel, levelOfEvent, replicationEventLevel, unaskedEventLevel } from "../../../domain/cluster/event-level.ts"
 import { evolve } from "../../../domain/cluster/evolve.ts"
-import type { Cluster } from "../../../domain/cluster/state.ts"
+import { type Broker, brokerOf, type Cluster } from "../../../domain/cluster/state.ts"
 import { groupMetadataTopicId, groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import { addTopic, afterCommands, eventsOf, givenCluster, up } from "./support.ts"
@@ -23,6 +24,22 @@ describe("AddGroupPartitions", () => {
     expect(topic?.configs["unclean.leader.election.enable"]).toBe("false")
     expect(events.map(levelOfEvent)).toEqual([groupPartitionsEventLevel, 1, 1, 1, 1])
     expect(knownEventLevel).toBeGreaterThanOrEqual(groupPartitionsEventLevel)
+  })
+
+  test("it raises the event level where every registered broker knows its own, in the same append; a refusal leaves the level", () => {
+    const knowing: Cluster = {
+      ...three,
+      eventLevel: replicationEventLevel,
+      brokers: HashMap.map(three.brokers, (broker) => ({ ...broker, eventLevel: groupPartitionsEventLevel }))
+    }
+    const events = eventsOf(knowing, addGroupPartitions())
+    expect(events.map(({ _tag }) => _tag)).toEqual(["EventLevelRaised", "TopicAdded", ...Array.from({ length: 4 }, () => "PartitionPlaced" as const)])
+    expect(events[0]).toMatchObject({ level: groupPartitionsEventLevel })
+    expect([unaskedEventLevel(knowing), unaskedEventLevel(fold(evolve, knowing, events))]).toEqual([replicationEventLevel, knownEventLevel])
+    expect(refused(knowing, addGroupPartitions(4))).toBe("INVALID_REPLICATION_FACTOR")
+    // One that is fenced may restart with its older version.
+    const older = { ...brokerOf(knowing, 2), fenced: true, eventLevel: replicationEventLevel } as Broker
+    expect(refused({ ...knowing, brokers: HashMap.set(knowing.brokers, older.id, older) }, addGroupPartitions(2))).toBe("UNSUPPORTED_VERSION")
   })
 
   test("it happens once", () => {

@@ -34,6 +34,8 @@ const configOf = (nth: number, options: CandidateOptions): NodeConfig => ({
   "offsets.topic.num.partitions": options.groupStreams,
   "metadata.snapshot.interval.events": options.snapshotEvents,
   "auto.create.topics.enable": false,
+  // The checkers read the groups in the journal.
+  "franz.groups.engine": "leader",
   "franz.leader.lease.ms": options.leaseMs
 })
 

@@ -57,7 +57,7 @@ const configOf = (options: Options, engine: NodeConfig["franz.groups.engine"] = 
         "replica.lag.time.max.ms": options.replicated.lagMs
       }),
   ...(options.groupPartitions === undefined
-    ? {}
+    ? { "franz.groups.engine": "leader" }
     : {
         "franz.groups.engine": engine,
         "offsets.topic.replication.factor": options.groupPartitions.replicationFactor,

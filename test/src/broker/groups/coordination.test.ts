@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
+import { knownEventLevel, replicationEventLevel } from "../../../../domain/cluster/event-level.ts"
 import { groupPartitions } from "../../../../domain/cluster/topic/group-metadata.ts"
 import type { NodeConfig } from "../../../../domain/kernel/config.ts"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
@@ -71,9 +72,12 @@ describe("groups on partitions", () => {
         expect(yield* before.enter()).toBe(`for ${before.memberId}`)
         expect(yield* before.commit("orders", 0, 41)).toBe("NONE")
         expect(groupPartitions(leader.cluster())).toBeUndefined()
+        // Until the handover an older version can take part.
+        expect(leader.cluster().eventLevel).toBe(replicationEventLevel)
 
         running.set(3, yield* world.broker(3, config))
         yield* isHandedOver(leader)
+        yield* leader.writer.when(({ eventLevel }) => (eventLevel === knownEventLevel ? true : undefined))
         const first = yield* coordinating(world, 1, "g")
         let member = movedTo(before, first.to)
         expect(yield* member.beat()).toBe("NONE")
