@@ -61,6 +61,11 @@ export interface Connection {
   /** Stops and restarts `received`. Unread bytes stay in the kernel, so that TCP slows the peer down. */
   readonly pause: () => void
   readonly resume: () => void
+  /**
+   * Called when a long frame begins: from now on no turn of the event loop brings more than about half a megabyte of
+   * this connection, so that ten such frames leave time for others. A hint; absent where that holds by itself.
+   */
+  readonly receiveInPieces?: (() => void) | undefined
   /** Closes after everything that was written has been sent. */
   readonly end: () => void
   /** Closes at once; bytes that were not sent are lost. */

@@ -230,6 +230,7 @@ export class ServerConnection implements Listener, OpenConnection {
     if (frame === undefined) {
       const tooLong = this.holding.refusalOf(this.framer.announced)
       if (tooLong !== undefined) this.refuse("memory", tooLong)
+      else if (this.holding.beginsLong(this.framer.announced)) this.connection.receiveInPieces?.()
       return false
     }
     if (isFrame(frame)) {

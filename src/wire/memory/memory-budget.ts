@@ -11,7 +11,7 @@ interface MemoryBudgetOptions {
   readonly bytesMax: number
   /** Bytes of requests alone (Kafka's `queued.max.request.bytes`); default: no bound of their own. */
   readonly requestBytesMax?: number | undefined
-  /** Collects garbage and returns free memory to the operating system; absent where the platform cannot. It may take 100 ms. */
+  /** Collects garbage and returns free memory to the operating system; absent where the platform cannot. */
   readonly collect?: (() => void) | undefined
 }
 
@@ -97,8 +97,8 @@ export class MemoryBudget {
     if (bytes > smallRequestBytes) this.leftBehind += bytes
   }
   /**
-   * Called between two pieces of heavy work, while neither is in memory: what the last ones left is collected before the next adds to it. A collection takes 30 ms, or half a second where
-   * the node itself holds much: no more than a fiftieth of the time is spent on them. `nowNs`: monotonic.
+   * Called between two pieces of heavy work, while neither is in memory: the engine is asked to collect what the last ones left before the next adds to it. No
+   * more than a fiftieth of the time is spent on asking, where that waits for the collection. `nowNs`: monotonic.
    */
   tidy(nowNs: () => bigint): void {
     if (this.leftBehind < this.bytesMax * burstShare || this.collect === undefined) return
