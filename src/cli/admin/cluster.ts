@@ -8,17 +8,20 @@ import { CliFailure } from "../shell/failure.ts"
 import { print, printJson, table, write } from "../shell/screen.ts"
 import { flag, noArgument, optionalInteger } from "../shell/spec.ts"
 import { EventText, eventJson } from "./event-text.ts"
+import { groupCoordination, groupCoordinationText } from "./group-coordination.ts"
 
 export const clusterDescribe = command({
   path: "cluster describe",
-  summary: "show the cluster: id, leader, nodes",
+  summary: "show the cluster: id, leader, nodes, and where groups are coordinated",
   example: ["franz cluster describe"],
   options: { ...leaderOption, ...jsonOption },
   argument: noArgument,
   run: (words) =>
     withAdmin(words, (admin) =>
-      Effect.map(admin.describeCluster, (cluster) => {
-        if (words.json) return printJson(cluster)
+      Effect.gen(function* () {
+        const cluster = yield* admin.describeCluster
+        const groups = yield* groupCoordination(admin, cluster.controllerId)
+        if (words.json) return printJson({ ...cluster, groups: groups ?? null })
         print(`cluster ${cluster.clusterId}`)
         const rows = cluster.nodes.map(({ host, id, isController, isFenced, port, rack }) => [
           id,
@@ -28,6 +31,7 @@ export const clusterDescribe = command({
           rack ?? ""
         ])
         for (const line of table(["NODE", "ADDRESS", "STATE", "CLUSTER", "RACK"], rows)) print(line)
+        if (groups !== undefined) print(groupCoordinationText(groups))
       })
     )
 })

@@ -5,6 +5,7 @@ import { type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
 import { groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
 import { GroupCoordinator } from "../../groups/coordinator.ts"
 import { CommandIds } from "../../stream/command-ids.ts"
+import type { ClusterWriter } from "../journal/cluster-aggregate.ts"
 import { ClusterStream } from "../journal/cluster-stream.ts"
 import { LeaderSettings, partitionsPerBrokerMax } from "../settings.ts"
 
@@ -13,12 +14,22 @@ type Services = ClusterStream | CommandIds | GroupCoordinator | LeaderSettings
 /** How long to wait before the handover is tried again, ms: the brokers may have no room for the partitions, or the disk none for the event. */
 const retryMs = 10_000
 
-/** Whether the partitions for the groups can be made with so many replicas. */
-const isDue = (cluster: Cluster, replicationFactor: number): boolean =>
+/** Whether there are brokers for so many replicas of the partitions for the groups. */
+const hasBrokers = (cluster: Cluster, replicationFactor: number): boolean =>
   HashMap.size(cluster.brokers) >= replicationFactor &&
   groupPartitions(cluster) === undefined &&
-  liveBrokers(cluster).filter(({ leavingAt }) => leavingAt === undefined).length >= replicationFactor &&
-  allKnowGroupPartitions(cluster)
+  liveBrokers(cluster).filter(({ leavingAt }) => leavingAt === undefined).length >= replicationFactor
+
+/** Waits until the partitions for the groups can be made; warns where a registered broker has an older version. */
+const whenDue = (writer: ClusterWriter, replicationFactor: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    yield* writer.when((cluster) => (hasBrokers(cluster, replicationFactor) ? true : undefined))
+    if (!allKnowGroupPartitions(writer.state()))
+      yield* Effect.logWarning(
+        "The leader still coordinates the groups, although there are enough brokers: it hands them over when every registered broker has a version that coordinates groups. Upgrade or unregister the others."
+      )
+    yield* writer.when((cluster) => (hasBrokers(cluster, replicationFactor) && allKnowGroupPartitions(cluster) ? true : undefined))
+  })
 
 /** Closes all streams, and journals the topic that takes their place; opens them again where that is refused. Returns whether it succeeded. */
 const handOver = (replicationFactor: number) =>
@@ -61,11 +72,10 @@ export const handOverGroups: Effect.Effect<void, never, Services> = Effect.gen(f
     return
   }
   if (isHandedOver(writer.state())) return
-  yield* Effect.logInfo(`the leader coordinates the groups until ${replicationFactor} brokers are unfenced (offsets.topic.replication.factor)`)
-  const attempt = Effect.zipRight(
-    writer.when((cluster) => (isDue(cluster, replicationFactor) ? true : undefined)),
-    handOver(replicationFactor)
+  yield* Effect.logInfo(
+    `the leader coordinates the groups until ${replicationFactor} brokers are unfenced (offsets.topic.replication.factor); then it hands them over for good`
   )
+  const attempt = Effect.zipRight(whenDue(writer, replicationFactor), handOver(replicationFactor))
   yield* Effect.repeat(
     Effect.tap(attempt, (isOver) => (isOver ? Effect.void : Effect.sleep(retryMs))),
     { until: (isOver) => isOver }

@@ -73,9 +73,10 @@ export class ReplicaWatch {
           recorder.role({ broker, node: this.world.host(brokerName(broker)).process, topicId, partition, leaderEpoch: leaderEpoch(), isr: replication?.isr })
     const cluster = this.truth()
     if (cluster === undefined) return
-    // A disk that lost records is trusted again as soon as it has what its in-sync sets say.
+    // A disk that lost records is trusted again as soon as it has what its in-sync sets say. A node that is down has not told it yet.
     const distrusted = this.world.nodes.filter((host) => host.isDistrusted)
-    if (distrusted.length > 0 && this.differences(cluster, hosted, true).length === 0) for (const host of distrusted) host.isDistrusted = false
+    const isKnown = distrusted.every(({ isUp }) => isUp)
+    if (distrusted.length > 0 && isKnown && this.differences(cluster, hosted, true).length === 0) for (const host of distrusted) host.isDistrusted = false
     recorder.differs(this.differences(cluster, hosted))
   }
   private differences(cluster: Cluster, hosted: ReadonlyMap<number, ReadonlyArray<Replica>>, trustsAll = false): ReadonlyArray<Violation> {

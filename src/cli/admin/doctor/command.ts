@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { groupMetadataTopic } from "../../../../domain/cluster/topic/group-metadata.ts"
 import type { AdminService } from "../../../client/admin/admin.ts"
 import { count } from "../../client/each.ts"
 import { jsonOption, leaderOption, withAdmin } from "../../client/options.ts"
@@ -6,6 +7,7 @@ import { command } from "../../shell/command.ts"
 import { CliFailure } from "../../shell/failure.ts"
 import { bold, print, printJson } from "../../shell/screen.ts"
 import { noArgument } from "../../shell/spec.ts"
+import { groupCoordination } from "../group-coordination.ts"
 import { type ClusterState, type Finding, findingsOf } from "./findings.ts"
 
 /** Topics whose settings are asked for at the same time. */
@@ -32,8 +34,9 @@ const directoriesOf = (admin: AdminService): Effect.Effect<ClusterState["directo
 /** Reads what the doctor looks at. The settings of a topic are asked for where a replica of it is not in sync. */
 const stateOf = (admin: AdminService) =>
   Effect.gen(function* () {
-    const { nodes } = yield* admin.describeCluster
-    const topics = yield* admin.listTopics()
+    const { controllerId, nodes } = yield* admin.describeCluster
+    // The other internal topics are views of what is in the journal and in this one.
+    const topics = (yield* admin.listTopics({ internal: true })).filter(({ internal, name }) => !internal || name === groupMetadataTopic)
     // An older cluster has no reassignments to list.
     const moves = yield* Effect.catchTag(admin.listReassignments(), "UnsupportedByCluster", () => Effect.succeed([]))
     const withMinIsr = Effect.forEach(
@@ -51,7 +54,8 @@ const stateOf = (admin: AdminService) =>
       { concurrency: topicsAtOnce }
     )
     const directories = yield* directoriesOf(admin)
-    const state: ClusterState = { brokers: nodes, topics: yield* withMinIsr, moves, directories }
+    const groups = yield* groupCoordination(admin, controllerId)
+    const state: ClusterState = { brokers: nodes, topics: yield* withMinIsr, moves, directories, groups }
     return state
   })
 
@@ -71,7 +75,7 @@ export const clusterDoctor = command({
   summary: "say what is wrong with the cluster, what it means, and what helps",
   about: [
     "It looks for partitions without a leader, under min ISR or under-replicated, for brokers that do not serve,",
-    "for leaders that are not the preferred ones, for leaders whose logs are damaged, for data directories that are full or offline, and for moves of partitions. It fails with exit code 1 where there is a problem."
+    "for leaders that are not the preferred ones, for leaders whose logs are damaged, for data directories that are full or offline, for moves of partitions, and for groups that the leader has not handed over. It fails with exit code 1 where there is a problem."
   ],
   example: ["franz cluster doctor", "franz cluster doctor --json"],
   options: { ...leaderOption, ...jsonOption },

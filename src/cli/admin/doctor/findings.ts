@@ -1,4 +1,5 @@
 import { count } from "../../client/each.ts"
+import type { GroupCoordination } from "../group-coordination.ts"
 
 /** A partition as the doctor looks at it. */
 interface PartitionState {
@@ -43,6 +44,8 @@ export interface ClusterState {
   readonly brokers: ReadonlyArray<BrokerState>
   readonly topics: ReadonlyArray<TopicState>
   readonly moves: ReadonlyArray<MoveState>
+  /** Undefined where the cluster does not say. */
+  readonly groups?: GroupCoordination | undefined
 }
 
 /** One thing that the operator should know. */
@@ -58,6 +61,7 @@ export interface Finding {
     | "leader without log"
     | "full disk"
     | "offline directory"
+    | "groups not handed over"
   /** A problem makes the command fail; a note does not. */
   readonly severity: "problem" | "note"
   /** What is so, and what it means. */
@@ -264,6 +268,23 @@ const moves = ({ moves: all }: ClusterState): ReadonlyArray<Finding> => {
   ]
 }
 
+/** There are enough brokers for the partitions of groups, and the leader has not made them. */
+const groupsNotHandedOver = ({ brokers, groups }: ClusterState): ReadonlyArray<Finding> => {
+  const serving = brokers.filter(({ isFenced }) => !isFenced).map(({ id }) => id)
+  if (groups === undefined || groups.handoverAtBrokers === null || serving.length < groups.handoverAtBrokers) return []
+  return [
+    {
+      kind: "groups not handed over",
+      severity: "note",
+      message: `The cluster's leader still coordinates all groups, although ${count(serving.length, "broker")} ${serving.length === 1 ? "serves" : "serve"}. While no leader runs, no group can commit or rebalance.`,
+      advice:
+        "It hands them over as soon as every registered broker has a version that coordinates groups: upgrade the others, or remove their registrations (`franz broker remove ID`). If all have one, the leader's log says why it could not make __group_metadata.",
+      partitions: [],
+      brokers: serving
+    }
+  ]
+}
+
 /** Returns what is wrong with a cluster, and what the operator should know: the worst first. */
 export const findingsOf = (cluster: ClusterState): ReadonlyArray<Finding> => {
   const all = placed(cluster)
@@ -276,6 +297,7 @@ export const findingsOf = (cluster: ClusterState): ReadonlyArray<Finding> => {
     ...fenced(cluster, all),
     ...unregistered(cluster, all),
     ...unbalanced(cluster, all),
-    ...moves(cluster)
+    ...moves(cluster),
+    ...groupsNotHandedOver(cluster)
   ]
 }

@@ -7,13 +7,12 @@ import { kafkaError } from "../../../../domain/kernel/error-code.ts"
 import type { RunningLeader } from "../../../../src/leader/leader.ts"
 import { Produce } from "../../../../src/protocol/message/00-produce.ts"
 import { Metadata } from "../../../../src/protocol/message/03-metadata.ts"
-import { FindCoordinator } from "../../../../src/protocol/message/10-find-coordinator.ts"
 import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
 import { DeleteTopics } from "../../../../src/protocol/message/20-delete-topics.ts"
-import type { Link } from "../../../../src/wire/link.ts"
 import { Member, offsetsOf } from "../../groups/support.ts"
 import { createReplicated, isolate, ReplicatedWorld, until } from "../replication/support.ts"
 import { batch } from "../support.ts"
+import { coordinating, movedTo } from "./coordinating.ts"
 
 const config: Partial<NodeConfig> = {
   "franz.groups.engine": "partitions",
@@ -23,39 +22,6 @@ const config: Partial<NodeConfig> = {
   "metadata.snapshot.interval.events": 20
 }
 const brokers = [1, 2, 3]
-
-const coordinatorOf = (to: Link, key: string) =>
-  Effect.map(to.call(FindCoordinator, { keyType: 0, coordinatorKeys: [key] }, { version: 4 }), ({ coordinators }) => {
-    const [found] = coordinators ?? []
-    return kafkaError(found?.errorCode ?? -1) === "NONE" ? found?.nodeId : undefined
-  })
-
-/** The broker that coordinates a group, as soon as one does, and answers for it. */
-const coordinating = (world: ReplicatedWorld, ask: number, group: string, isNot = -1) =>
-  Effect.gen(function* () {
-    const any = yield* world.link(ask)
-    for (let attempt = 0; attempt < 6000; attempt++) {
-      const id = yield* coordinatorOf(any, group)
-      if (id !== undefined && id !== isNot) {
-        const to = yield* world.link(id)
-        const probe = new Member(to, group, "probe")
-        probe.memberId = "probe"
-        const answer = yield* probe.beat()
-        if (answer === "UNKNOWN_MEMBER_ID") return { id, to }
-      }
-      yield* Effect.sleep(10)
-    }
-    return yield* Effect.die(new Error(`No broker coordinates ${group}.`))
-  })
-
-/** The member speaks to another coordinator. */
-const movedTo = (member: Member, to: Link): Member => {
-  const moved = new Member(to, member.groupId, member.name)
-  moved.memberId = member.memberId
-  moved.generation = member.generation
-  moved.protocol = member.protocol
-  return moved
-}
 
 const isHandedOver = (leader: RunningLeader) => leader.writer.when((cluster) => (groupPartitions(cluster) === undefined ? undefined : true))
 

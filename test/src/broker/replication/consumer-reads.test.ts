@@ -58,7 +58,7 @@ test("an idle follower serves its consumers soon after an election, though no re
   const world = new ReplicatedWorld()
   return world.run(
     Effect.gen(function* () {
-      const leader = yield* world.leader()
+      const leader = yield* world.leader({ "franz.groups.engine": "leader" })
       const first = yield* world.broker(1)
       for (const id of [2, 3]) yield* world.broker(id)
       yield* createReplicated(leader, [1, 2, 3])

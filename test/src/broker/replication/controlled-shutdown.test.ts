@@ -7,7 +7,7 @@ test("controlled shutdown: another broker leads before the one that stops is fen
   const world = new ReplicatedWorld()
   return world.run(
     Effect.gen(function* () {
-      const leader = yield* world.leader({ "broker.session.timeout.ms": 30_000 })
+      const leader = yield* world.leader({ "broker.session.timeout.ms": 30_000, "franz.groups.engine": "leader" })
       const first = yield* world.broker(1)
       for (const id of [2, 3]) yield* world.broker(id)
       yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })

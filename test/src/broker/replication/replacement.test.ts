@@ -5,7 +5,8 @@ import type { RunningLeader } from "../../../../src/leader/leader.ts"
 import { createReplicated, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
 
 const delayMs = 4000
-const settings = { "franz.broker.replacement.delay.ms": delayMs }
+/** The partitions that move are counted: there are none of groups among them. */
+const settings = { "franz.broker.replacement.delay.ms": delayMs, "franz.groups.engine": "leader" } as const
 const live = (leader: RunningLeader, count: number) =>
   leader.writer.when((cluster) => ([...cluster.brokers].filter(([, { fenced }]) => !fenced).length === count ? true : undefined))
 

@@ -18,6 +18,7 @@ import { readableBatches } from "../../../../domain/log/batch.ts"
 import { decodeRecords } from "../../../../domain/log/record.ts"
 import { type RunningBroker, startBroker } from "../../../../src/broker/broker.ts"
 import { type RunningLeader, startLeader } from "../../../../src/leader/leader.ts"
+import { Journal } from "../../../../src/ports/journal.ts"
 import { Produce } from "../../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { connect, type Link } from "../../../../src/wire/link.ts"
@@ -52,9 +53,14 @@ export class ReplicatedWorld {
     return Layer.mergeAll(checksum, compression, this.network.layer(host))
   }
 
-  /** Starts the leader. Its journal is a new one over a disk in memory, or in `streams`, which are trimmed entry by entry. */
-  leader(config: Partial<NodeConfig> = {}, streams?: MemoryStreams): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
-    const journal = streams === undefined ? Layer.provide(journalOverLog, Layer.provideMerge(memoryLog(new MemoryDisk()), checksum)) : layerMemory(streams)
+  /** Starts the leader. Its journal is a new one over a disk in memory, or in `streams`, which are trimmed entry by entry; `faulty` puts faults into it. */
+  leader(
+    config: Partial<NodeConfig> = {},
+    streams?: MemoryStreams,
+    faulty: (real: Journal["Type"]) => Journal["Type"] = (real) => real
+  ): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
+    const real = streams === undefined ? Layer.provide(journalOverLog, Layer.provideMerge(memoryLog(new MemoryDisk()), checksum)) : layerMemory(streams)
+    const journal = Layer.provide(Layer.effect(Journal, Effect.map(Journal, faulty)), real)
     const layers = Layer.provideMerge(journal, this.platform("leader"))
     return Effect.flatMap(Layer.build(layers), (context) =>
       Effect.provide(startLeader({ nodeId: BrokerId.make(100), config: this.config(config), listen: { host: "leader", port: 9092 } }), context)

@@ -11,7 +11,8 @@ const cluster = (
     { name: "orders", minIsr: more.minIsr ?? 2, partitions: partitions.map(([leader, replicas, isr], partition) => ({ partition, leader, replicas, isr })) }
   ],
   moves: more.moves ?? [],
-  directories: more.directories
+  directories: more.directories,
+  groups: more.groups
 })
 const directory = (broker: number, logs: ReadonlyArray<string>, more: Partial<DirectoryState> = {}): DirectoryState => ({
   broker,
@@ -88,6 +89,12 @@ describe("the doctor", () => {
       ["problem", "under-replicated", ["orders-0"], [9]],
       ["problem", "unregistered broker", ["orders-0"], [9]]
     ])
+  })
+  test("groups that the leader keeps although enough brokers serve are a note; with fewer brokers, or where the operator wants it so, they are not", () => {
+    const keeps = (handoverAtBrokers: number | null) => found(cluster([], { groups: { coordinatedBy: "leader", handoverAtBrokers } }))
+    expect(keeps(3)).toEqual([["note", "groups not handed over", [], [1, 2, 3]]])
+    expect([keeps(4), keeps(null)]).toEqual([[], []])
+    expect(found(cluster([], { groups: { coordinatedBy: "brokers", handoverAtBrokers: null } }))).toEqual([])
   })
   test("of many partitions a line names ten, and the list has all", () => {
     const [offline] = findingsOf(cluster(Array.from({ length: 25 }, () => [-1, [1], [1]] as const)))
