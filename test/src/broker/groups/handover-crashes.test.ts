@@ -17,18 +17,18 @@ const config: Partial<NodeConfig> = { "franz.groups.engine": "partitions", "offs
 const text = new TextDecoder()
 const handsOver = (value: Uint8Array): boolean => text.decode(value).includes('"topic":"__group_metadata"')
 
-type Moment =
+type CrashPoint =
   | "before the event is written"
   | "after the event is written, before the leader knows"
   | "when the first state is read"
   | "when the second state is read"
 
-/** A journal whose process dies at a moment of the handover: from then on it does nothing, and nothing of it is on the disk. */
+/** A journal whose process dies within the handover: from then on it does nothing, and nothing of it is on the disk. */
 class DyingJournal {
   isDead = false
   private isHandedOver = false
   private statesRead = 0
-  constructor(private readonly moment: Moment) {}
+  constructor(private readonly crashPoint: CrashPoint) {}
 
   readonly over = (real: Journal["Type"]): Journal["Type"] => {
     const die = Effect.suspend(() => {
@@ -44,13 +44,13 @@ class DyingJournal {
         const append = real.append(stream, epoch, expected, entries)
         if (stream !== metadataTopic || !entries.some(({ value }) => handsOver(value))) return unlessDead(append)
         this.isHandedOver = true
-        if (this.moment === "before the event is written") return die
-        return this.moment === "after the event is written, before the leader knows" ? Effect.zipRight(append, die) : unlessDead(append)
+        if (this.crashPoint === "before the event is written") return die
+        return this.crashPoint === "after the event is written, before the leader knows" ? Effect.zipRight(append, die) : unlessDead(append)
       },
       campaign: (stream, candidate) => {
         const isDying =
-          (this.moment === "when the first state is read" && this.statesRead === 0) ||
-          (this.moment === "when the second state is read" && this.statesRead === 1)
+          (this.crashPoint === "when the first state is read" && this.statesRead === 0) ||
+          (this.crashPoint === "when the second state is read" && this.statesRead === 1)
         if (this.isHandedOver && stream !== metadataTopic && isDying) return die
         if (this.isHandedOver) this.statesRead++
         return unlessDead(real.campaign(stream, candidate))
@@ -77,12 +77,12 @@ describe("a leader that dies while it hands its groups over", () => {
     "when the second state is read"
   ] as const)(
     "%s: the next leader continues, groups keep members, generation and offsets, and they are handed over once",
-    (moment) => {
+    (crashPoint) => {
       const world = new ReplicatedWorld()
       const streams = new MemoryStreams()
       return world.run(
         Effect.gen(function* () {
-          const journal = new DyingJournal(moment)
+          const journal = new DyingJournal(crashPoint)
           const first = yield* begun(world, streams, journal)
           for (const id of [1, 2]) yield* world.broker(id, config)
           yield* createReplicated(first.leader, [1, 2])
@@ -99,7 +99,7 @@ describe("a leader that dies while it hands its groups over", () => {
 
           yield* world.broker(3, config)
           yield* until(() => journal.isDead)
-          expect(handovers(streams)).toBe(moment === "before the event is written" ? 0 : 1)
+          expect(handovers(streams)).toBe(crashPoint === "before the event is written" ? 0 : 1)
           yield* first.end
           const next = yield* begun(world, streams)
           yield* levelOf(next.leader, knownEventLevel)
