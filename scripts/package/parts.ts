@@ -222,7 +222,9 @@ const compile = async (projects: Projects, line: string, resolution: "nodenext" 
   }
   const strict = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck, declaration: true, noEmit: true, types: [] }
   writeFileSync(join(cwd, config), JSON.stringify({ compilerOptions: { ...options, ...strict }, files: ["typed.ts", "exported.ts"] }))
-  return (await ended([nodeOf("22"), compilerOf(line), "-p", config], { cwd })).text
+  const { code, text } = await ended([nodeOf("22"), compilerOf(line), "-p", config], { cwd })
+  if (code !== 0 && !text.includes("error TS")) throw new Mismatch(`the compiler ended with ${code}\n${text}`)
+  return text
 }
 
 const typesPart = (name: string, errors: (projects: Projects) => Promise<string>, isInSuite: boolean): Part => ({

@@ -14,10 +14,10 @@ interface Ended {
 /** A part of the matrix ends with this. */
 export class Mismatch extends Error {}
 
-/** Runs a program to its end, within a bound. */
+/** Runs a program to its end, within a bound that ends a hang: a slow network or a busy machine is no verdict. */
 export const ended = async (
   command: ReadonlyArray<string>,
-  { cwd, env = {}, withinMs = 180_000 }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>>; readonly withinMs?: number }
+  { cwd, env = {}, withinMs = 600_000 }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>>; readonly withinMs?: number }
 ): Promise<Ended> => {
   const child = Bun.spawn([...command], {
     cwd,
