@@ -7,6 +7,7 @@ import { type AuthenticationFailed, type CallError, type InvalidAddress, KafkaFa
 import { type MetadataCache, makeMetadata } from "../metadata/metadata.ts"
 import { bootstrapNames, type ConnectionOptions, type ConnectionSettings, connectionSettings } from "../options.ts"
 import { timeLeft } from "../runtime/deadline.ts"
+import { monotonicNow } from "../runtime/monotonic.ts"
 import { makeSyncRandom, type SyncRandom } from "../runtime/random.ts"
 import { isLeadership, type RetryKind, retryWithin } from "../runtime/retry.ts"
 
@@ -96,6 +97,27 @@ const callsOf = (settings: ConnectionSettings, pool: Pool, metadata: MetadataCac
   return { callNode, callController, callAny }
 }
 
+/** The log says what the first contact waits for after this time, ms. */
+const firstNoticeMs = 3000
+
+/**
+ * Requests the nodes of the cluster for the first time. A program with a wrong address would print nothing until its
+ * timeout, so a warning says once what fails meanwhile.
+ */
+const firstNodes = (settings: ConnectionSettings, metadata: MetadataCache): Effect.Effect<void, CallError> =>
+  Effect.flatMap(monotonicNow, (beganAt) => {
+    let isSaid = false
+    const say = (error: CallError) =>
+      Effect.flatMap(monotonicNow, (now) => {
+        if (isSaid || retryKind(error) === undefined || now - beganAt < firstNoticeMs) return Effect.void
+        isSaid = true
+        return Effect.logWarning(`The client tries to connect until retryTimeoutMs=${settings.retryTimeoutMs} is over. ${error.message}`)
+      })
+    const noResponse = () => new NotReachable({ addresses: bootstrapNames(settings), reason: `no response within ${settings.callTimeoutMs} ms` })
+    const attempt = Effect.asVoid(Effect.tapError(metadata.refresh([]), say))
+    return bounded(settings.callTimeoutMs, noResponse, attempt, retryWithin<CallError>(settings.retryTimeoutMs, retryKind))
+  })
+
 /**
  * Makes a client and requests the cluster's nodes. NotReachable when no node responds within `retryTimeoutMs`. Its
  * connections close with the scope.
@@ -121,7 +143,6 @@ export const makeClient = (options: ConnectionOptions): Effect.Effect<Client, Ca
         )
       )
 
-    const noResponse = () => new NotReachable({ addresses: bootstrapNames(settings), reason: `no response within ${settings.callTimeoutMs} ms` })
-    yield* Effect.asVoid(bounded(settings.callTimeoutMs, noResponse, metadata.refresh([]), retryWithin<CallError>(settings.retryTimeoutMs, retryKind)))
+    yield* firstNodes(settings, metadata)
     return { options: settings, pool, metadata, random, persistently, ...callsOf(settings, pool, metadata, random) }
   })

@@ -27,3 +27,12 @@ export const describeFrameFault = ({ length, bytesMax, head }: FrameFault): { re
     start.length === 4 ? `looks like text (${firstLine(head)}): this port speaks the Kafka protocol. As a length it would be` : "announces a request of"
   return { kind: "oversized", message: `${text} ${length} bytes, over socket.request.max.bytes=${bytesMax}` }
 }
+
+/** Describes the bytes of a node to the operator of its client. */
+export const describeResponseFault = (fault: FrameFault): { readonly kind: string; readonly message: string } => {
+  const text = firstLine(fault.head)
+  if (text.length >= 4) return { kind: "text", message: `it responds with text (${text}): the program at this port does not speak the Kafka protocol` }
+  if (fault.length < 0)
+    return { kind: "garbage", message: `it announces a response of ${fault.length} bytes: the program at this port does not speak the Kafka protocol` }
+  return describeFrameFault(fault)
+}

@@ -1,6 +1,6 @@
 import { type Clock, Deferred, Duration, Effect, Either, Exit, type Fiber, FiberId, Runtime } from "effect"
 import type { Address, Connection, Listener } from "../../ports/transport.ts"
-import { describeFrameFault, type FrameFault } from "../connection/frame-fault.ts"
+import { describeResponseFault, type FrameFault } from "../connection/frame-fault.ts"
 import { Framer, isFrame } from "../connection/framer.ts"
 import { type CallFault, CallTimeout, ConnectionLost } from "../fault.ts"
 import { InFlight, type Pending } from "./in-flight.ts"
@@ -155,10 +155,9 @@ export class LinkConnection implements Listener {
   }
   /** Closes the link after bytes that are no response, or one that is too large: the start of the next response is unknown. */
   private unframed(fault: FrameFault): void {
-    const { kind, message } = describeFrameFault(fault)
+    const { kind, message } = describeResponseFault(fault)
     if (kind === "alert") return this.loseBy(new ConnectionLost({ address: this.address, reason: message, expectsTls: true }), false)
-    // A server of another protocol has responded in its own text.
-    if (kind !== "oversized" || message.startsWith("looks like")) return this.lose(message)
+    if (kind !== "oversized") return this.lose(message)
     const reason = `its answer has ${fault.length} bytes, over responseBytesMax=${fault.bytesMax}`
     this.loseBy(new ConnectionLost({ address: this.address, reason, responseBytes: fault.length }), false)
   }

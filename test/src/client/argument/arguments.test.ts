@@ -208,6 +208,7 @@ describe("arguments of JavaScript callers", () => {
         const refusal = (make: unknown, options: unknown) => Effect.flip(Effect.scoped(looseMake(make)(options)))
         expect(yield* refusal(Producer.make, undefined)).toMatchObject({ _tag: "InvalidArgument", call: "Producer.make", field: "options" })
         expect(yield* refusal(Producer.make, { leader, ack: 1 })).toMatchObject({ field: "options.ack", allowed: expect.stringContaining("acks") })
+        expect(yield* refusal(Producer.make, { leader: undefined })).toMatchObject({ field: "options.leader", allowed: expect.stringContaining("HOST:PORT") })
         expect(yield* refusal(Producer.make, { leader, acks: "1" })).toMatchObject({ field: "options.acks", given: '"1"' })
         expect(yield* refusal(Producer.make, { leader, acks: 1, idempotent: true })).toMatchObject({ field: "options.acks" })
         expect(yield* refusal(Producer.make, { leader, lingerMs: "5" })).toMatchObject({ field: "options.lingerMs" })

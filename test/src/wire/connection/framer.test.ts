@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
-import { describeFrameFault } from "../../../../src/wire/connection/frame-fault.ts"
+import { describeFrameFault, describeResponseFault } from "../../../../src/wire/connection/frame-fault.ts"
 import { Framer, isFrame } from "../../../../src/wire/connection/framer.ts"
 
 const bytesMax = 1_000_000
@@ -116,12 +116,12 @@ describe("frames in a stream", () => {
 })
 
 describe("bytes of other protocols", () => {
-  const seen = (bytes: Uint8Array | string): string => {
+  const seen = (bytes: Uint8Array | string, describe = describeFrameFault): string => {
     const framer = new Framer(104_857_600)
     framer.push(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes)
     const found = framer.next()
     if (found === undefined || isFrame(found)) throw new Error("no fault")
-    const { kind, message } = describeFrameFault(found)
+    const { kind, message } = describe(found)
     return `${kind}: ${message}`
   }
   test("HTTP, TLS, SSH, text, lengths", () => {
@@ -134,5 +134,13 @@ describe("bytes of other protocols", () => {
     )
     expect(seen(new Uint8Array([0x7f, 0xff, 0xff, 0xff]))).toBe("oversized: announces a request of 2147483647 bytes, over socket.request.max.bytes=104857600")
     expect(seen(new Uint8Array([0xff, 0, 0, 1]))).toBe("garbage: announces a request of -16777215 bytes: this is not the Kafka protocol")
+  })
+  test("as responses", () => {
+    expect(seen("HTTP/1.1 400 Bad Request\r\n", describeResponseFault)).toBe(
+      "text: it responds with text (HTTP/1.1 400 Bad Request): the program at this port does not speak the Kafka protocol"
+    )
+    expect(seen(new Uint8Array([0xff, 0, 0, 1]), describeResponseFault)).toContain("announces a response of -16777215 bytes")
+    expect(seen(new Uint8Array([0x15, 3, 3, 0]), describeResponseFault)).toContain("alert: ")
+    expect(seen(new Uint8Array([0x7f, 0xff, 0xff, 0xff]), describeResponseFault)).toContain("oversized: ")
   })
 })
