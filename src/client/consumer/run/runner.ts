@@ -4,6 +4,7 @@ import { inScope, within } from "../../runtime/supervision.ts"
 import type { AssignedPartitions } from "../fetch/assigned-partitions.ts"
 import type { PartitionReader } from "../fetch/partition-reader.ts"
 import type { ConsumedRecord } from "../fetch/record.ts"
+import { effectOf } from "./handler-result.ts"
 import { closeScope, forkScope, Lane, type LaneContext } from "./lane.ts"
 import type { RunOptions } from "./options.ts"
 import { Permits } from "./permits.ts"
@@ -36,7 +37,7 @@ export class Runner {
       const context: LaneContext = {
         partitions,
         // The lane's fiber provides the context once, in place of a provision for each message.
-        handle: (record) => Effect.suspend(() => handler(record) as Effect.Effect<unknown, E>),
+        handle: (record) => Effect.suspend(() => effectOf(handler(record)) as Effect.Effect<unknown, E>),
         onAssigned: (partition) => (onAssigned === undefined ? Effect.void : (onAssigned(partition) as Effect.Effect<unknown, E2, Scope.Scope>)),
         permits: new Permits(concurrency),
         perPartition: Math.min(perPartition, concurrency),

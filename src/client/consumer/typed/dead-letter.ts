@@ -37,7 +37,8 @@ const nameOf = (error: unknown): string => {
   return typeof error
 }
 const reasonOf = (error: unknown): string => {
-  if (error instanceof Error) return textOf(error.message)
+  // A tagged error without a message of its own says what failed by its fields.
+  if (error instanceof Error && (error.message !== "" || !("_tag" in error))) return textOf(error.message)
   if (typeof error !== "object") return textOf(error)
   try {
     return textOf(JSON.stringify(error))

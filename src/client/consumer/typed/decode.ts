@@ -1,4 +1,4 @@
-import { Either } from "effect"
+import { Either, ParseResult } from "effect"
 import { faultOf } from "../../argument/guard.ts"
 import { Undecodable } from "../../error.ts"
 import { wrongTopic } from "../../topic/arguments.ts"
@@ -25,8 +25,13 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 /** Bytes that are not UTF-8 are not the text that was written. */
 const textOf = (bytes: Uint8Array | null): Either.Either<string | null, string> =>
   bytes === null ? Either.right(null) : Either.try({ try: () => utf8.decode(bytes), catch: () => "it is not UTF-8" })
+/** The places that do not match, without the tree of the schema above them, which is long and comes first. */
+const issuesOf = (error: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(error)
+    .map(({ message, path }) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`))
+    .join("; ")
 const oneLine = (reason: unknown): string =>
-  String(reason instanceof Error ? reason.message : reason)
+  String(ParseResult.isParseError(reason) ? issuesOf(reason) : reason instanceof Error ? reason.message : reason)
     .replace(/\s+/g, " ")
     .slice(0, 500)
 

@@ -4,6 +4,7 @@ import type { SendError } from "../../producer/accumulator/delivery.ts"
 import type { Producer } from "../../producer/producer.ts"
 import { wrongRetries, wrongRetryTopic } from "../arguments.ts"
 import type { ConsumedRecord } from "../fetch/record.ts"
+import { effectOf, isNoEffect } from "../run/handler-result.ts"
 import { originHeaders, sendAside } from "./dead-letter.ts"
 import type { RetriesOptions, RetryTopicOptions } from "./options.ts"
 
@@ -13,7 +14,9 @@ const delayDefaultMs = 1000
 /** A defect of the handler is a failure of the message, as any other: the next one may be handled. */
 const withoutDefects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.catchAllCause(effect, (cause) =>
-    Cause.isInterrupted(cause) || Option.isSome(Cause.failureOption(cause)) ? Effect.failCause(cause) : Effect.fail(Cause.squash(cause) as E)
+    Cause.isInterrupted(cause) || Option.isSome(Cause.failureOption(cause)) || isNoEffect(Cause.squash(cause))
+      ? Effect.failCause(cause)
+      : Effect.fail(Cause.squash(cause) as E)
   )
 
 /**
@@ -36,7 +39,7 @@ export const withRetries = <A, E, R, E2, R2>(
       let attempt = 0
       const once = Effect.suspend(() => {
         attempt += 1
-        return handler(message)
+        return effectOf(handler(message))
       })
       return withoutDefects(once).pipe(
         Effect.retry(bounded),
@@ -80,7 +83,7 @@ export const retryTopic = (options: RetryTopicOptions): RetryTopic => {
     // The message was sent to the retry topic at its timestamp.
     dueAt: (record) => (record.topic === topic ? record.timestamp + delayMs : 0),
     handler: (handler) => (record) =>
-      Effect.catchAll(withoutDefects(Effect.suspend(() => handler(record))), (error) => {
+      Effect.catchAll(withoutDefects(Effect.suspend(() => effectOf(handler(record)))), (error) => {
         const attempt = attemptsOf(record)
         return sendAside(attempt < attempts ? topic : deadLetter, record, error, attempt)
       })

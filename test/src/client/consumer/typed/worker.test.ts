@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Data, Effect, Fiber, Schedule, Schema } from "effect"
+import { Cause, Data, Effect, Exit, Fiber, Schedule, Schema } from "effect"
 import { Consumer } from "../../../../../src/client/consumer/consumer.ts"
 import { deadLetter } from "../../../../../src/client/consumer/typed/dead-letter.ts"
 import { decodeRecord } from "../../../../../src/client/consumer/typed/decode.ts"
@@ -52,10 +52,11 @@ describe("a worker", () => {
         yield* producer.send(orders, "ann", { cents: 1 })
         yield* producer.sendMessage("orders", "{", { key: "bob", headers, timestamp: 1_750_000_000_123 })
         yield* producer.sendMessage("orders", null, { key: "cyd" })
+        yield* producer.sendMessage("orders", '{"cents":1.5}', { key: "eve" })
         yield* producer.send(orders, "dan", { cents: 2 })
         const seen: Array<number> = []
         const working = yield* Effect.fork(worker(orders, ({ value }) => Effect.sync(() => seen.push(value.cents)), options))
-        const [poison, tombstone] = yield* read("orders.dead", 2)
+        const [poison, tombstone, fraction] = yield* read("orders.dead", 3)
         yield* until(() => seen.length === 2)
         yield* Fiber.interrupt(working)
         expect(seen).toEqual([1, 2])
@@ -69,11 +70,13 @@ describe("a worker", () => {
           ["origin.offset", "1"],
           ["origin.timestamp", "1750000000123"],
           ["failure.error", "Undecodable"],
-          ["failure.reason", expect.stringContaining("orders-0@1: the value cannot be decoded")],
+          ["failure.reason", expect.stringMatching(/^orders-0@1: the value cannot be decoded by the topic's schema: (?!.*readonly).*JSON/)],
           ["failure.at", expect.stringMatching(/^\d+$/)],
           ["failure.attempts", "1"]
         ])
         expect(tombstone).toMatchObject({ key: "cyd", text: "" })
+        const reason = "orders-0@3: the value cannot be decoded by the topic's schema: cents: Expected an integer, actual 1.5"
+        expect(Object.fromEntries(fraction?.headers ?? [])).toMatchObject({ "failure.reason": reason })
         const again = yield* Consumer
         yield* again.joinConsumerGroup("billing")
         yield* again.subscribe("orders")
@@ -99,7 +102,11 @@ describe("a worker", () => {
         yield* Fiber.interrupt(working)
         expect(seen).toEqual([1, 2, 2, 2, 3, 3, 3, 4])
         expect([refused?.text, broken?.text]).toEqual(['{"cents":2}', '{"cents":3}'])
-        expect(Object.fromEntries(refused?.headers ?? [])).toMatchObject({ "failure.error": "CardRefused", "failure.attempts": "3" })
+        expect(Object.fromEntries(refused?.headers ?? [])).toMatchObject({
+          "failure.error": "CardRefused",
+          "failure.reason": expect.stringContaining('"cents":2'),
+          "failure.attempts": "3"
+        })
         expect(Object.fromEntries(broken?.headers ?? [])).toMatchObject({ "failure.error": "Error", "failure.reason": "a bug" })
       }).pipe(Effect.provide(layers))
     ))
@@ -147,6 +154,23 @@ describe("a worker", () => {
         yield* next.joinConsumerGroup("billing")
         yield* next.subscribe("orders")
         expect((yield* next.poll({ timeoutMs: 20_000 })).map(({ text }) => text)).toEqual(["{"])
+      }).pipe(Effect.provide(layers))
+    ))
+
+  test("ends where the handler returns no Effect, instead of putting every message aside", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        yield* (yield* topics).send(orders, "ann", { cents: 1 })
+        const asynchronous = (() => Promise.resolve()) as unknown as () => Effect.Effect<void>
+        const ends = yield* Effect.forEach([{}, { topic: "orders.retry" }], (retries) =>
+          Effect.exit(worker(orders, asynchronous, { ...options, retries: { ...retries, attempts: 1 } }))
+        )
+        for (const end of ends)
+          expect(Exit.isFailure(end) ? Cause.squash(end.cause) : end).toMatchObject({
+            _tag: "InvalidArgument",
+            field: "the result of the handler",
+            given: 'an object of "Promise"'
+          })
       }).pipe(Effect.provide(layers))
     ))
 
