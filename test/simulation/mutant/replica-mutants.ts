@@ -200,6 +200,10 @@ const fetchBeforeSync = replicated(
   1
 )
 
+const namedWhileCut = replicated("named-while-cut", "a follower names the end of its log while an answer of the leader cuts it", () =>
+  answered(FollowedLog.prototype, "isChanging", () => false)
+)
+
 const cutIgnored = replicated("cut-ignored", "a follower does not cut its log where it leaves that of the leader", () =>
   exchanged(FollowedLog.prototype, "cutTo", () => () => Effect.void)
 )
@@ -247,6 +251,7 @@ export const replicaMutants: ReadonlyArray<Mutant> = [
   unfencedFetch,
   oldBrokerEpoch,
   fetchBeforeSync,
+  namedWhileCut,
   cutIgnored,
   epochsNotCut,
   producersNotFollowed

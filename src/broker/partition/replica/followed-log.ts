@@ -30,10 +30,31 @@ interface FollowedLogParts {
 
 /** The log of a replica as its follower changes it: appended to as the leader's is, cut where it leaves the leader's, and begun anew. */
 export class FollowedLog {
+  private isBusy = false
+
   constructor(
     private readonly log: PartitionLog,
     private readonly parts: FollowedLogParts
   ) {}
+
+  /**
+   * Whether an answer of a leader is being applied. No fetch names the log's end then, under this leader epoch or the next
+   * one: a cut that is under way takes what is above it, and the leader would count the replica for it.
+   */
+  get isChanging(): boolean {
+    return this.isBusy
+  }
+  changing<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      this.isBusy = true
+      return Effect.ensuring(
+        work,
+        Effect.sync(() => {
+          this.isBusy = false
+        })
+      )
+    })
+  }
 
   readonly end = (): Offset => this.log.end()
   /** The end of what counts as durable. */

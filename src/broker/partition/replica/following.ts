@@ -75,11 +75,13 @@ export class Following {
   }
 
   /**
-   * Returns the fetch to send now, and notes it as sent; undefined while one is under way, records are not synced, or the
-   * disk is full: the partition's leader would take the replica up by it.
+   * Returns the fetch to send now, and notes it as sent; undefined while one is under way, its answer changes the log,
+   * records are not synced, or the disk is full: the partition's leader would take the replica up by it.
    */
   fetch(): NextFetch | undefined {
-    if (this.replica.isUnwritable) return undefined
+    if (this.replica.isUnwritable || this.log.isChanging) return undefined
+    // A cut of the leadership before was under way when this one began.
+    if (!this.state.isWaiting && this.state.end !== this.log.end()) this.state = follow(this.leader, this.leaderEpoch, startOf(this.log), this.state.fetch)
     // A broker that led has records that are not synced when it begins to follow; no append of a follower syncs them.
     this.state = wasSynced(this.state, this.log.durableEnd())
     const next = nextFetch(this.state)
@@ -104,7 +106,7 @@ export class Following {
       if (!this.isCurrent) return Effect.succeed(false)
       const { action, state } = answered(this.state, sent, answer, this.log.derived.comparedEpochs())
       this.state = state
-      return this.act(action, answer)
+      return this.log.changing(this.act(action, answer))
     })
   }
 
