@@ -61,6 +61,8 @@ export class HostedStreams {
   private readonly limits: Limits
   /** When a stream was opened last, ms by the monotonic clock. */
   private readonly openedAt = new Map<number, number>()
+  /** Streams that were closed on request: one that is to be opened again after a failure of its journal stays closed then. */
+  private readonly closed = new Set<number>()
   /** How often a stream was unloaded because its journal failed, without serving for long between. */
   private readonly unloads = new Map<number, number>()
 
@@ -72,6 +74,7 @@ export class HostedStreams {
     this.oneAtATime.withPermits(1)(
       Effect.suspend(() => {
         const { streams } = this.parts.context
+        for (const index of indexes) this.closed.delete(index)
         const closed = indexes.filter((index) => !this.scopes.has(index))
         for (const index of closed) streams.markOpening(index)
         return Effect.ensuring(
@@ -101,7 +104,13 @@ export class HostedStreams {
   }
 
   /** Releases a stream, and answers the requests that wait. */
-  readonly close = (index: number, isOpenedAgain = false): Effect.Effect<void> => Effect.asVoid(this.release(index, isOpenedAgain ? loading : notCoordinator))
+  readonly close = (index: number, isOpenedAgain = false): Effect.Effect<void> =>
+    Effect.asVoid(
+      Effect.zipRight(
+        Effect.sync(() => this.closed.add(index)),
+        this.release(index, isOpenedAgain ? loading : notCoordinator)
+      )
+    )
 
   /** Releases a stream; returns whether it was open, and with this writer where one is named. */
   private release(index: number, rejection: Rejection, writer?: GroupsWriter): Effect.Effect<boolean> {
@@ -149,11 +158,15 @@ export class HostedStreams {
       this.parts.context.streams.markOpening(index)
       return Effect.logWarning(`${name} cannot be opened again yet; the coordinator retries: ${message}`)
     }
-    const attempt = Effect.tapError(this.open([index]), failed)
+    // The leader may have handed the stream over meanwhile: no entry may follow in the journal.
+    const attempt = Effect.suspend(() => (this.closed.has(index) ? Effect.void : Effect.tapError(this.open([index]), failed)))
     const { partitions } = this.parts
     const again =
       partitions === undefined
-        ? Effect.zipRight(Effect.retry(attempt, reopening), Effect.logInfo(`${name} is open again.`))
+        ? Effect.zipRight(
+            Effect.retry(attempt, reopening),
+            Effect.suspend(() => (this.scopes.has(index) ? Effect.logInfo(`${name} is open again.`) : Effect.void))
+          )
         : Effect.sync(() => partitions.unloaded(index))
     return again.pipe(Effect.delay(isLeaseOver ? leaseOverMs : Math.min(reopenMsMax, reopenMsMin * 2 ** before)), Effect.orDie)
   }

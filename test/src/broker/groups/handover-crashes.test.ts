@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Logger, LogLevel, Scope } from "effect"
 import { MemoryStreams } from "../../../../adapters/journal/memory.ts"
 import { knownEventLevel, replicationEventLevel } from "../../../../domain/cluster/event-level.ts"
 import { groupPartitions } from "../../../../domain/cluster/topic/group-metadata.ts"
 import { metadataTopic } from "../../../../domain/cluster/topic/name.ts"
+import { streamOf } from "../../../../domain/group/groups.ts"
+import { groupId } from "../../../../domain/group/id.ts"
 import type { NodeConfig } from "../../../../domain/kernel/config.ts"
 import type { RunningLeader } from "../../../../src/leader/leader.ts"
-import type { Journal } from "../../../../src/ports/journal.ts"
+import { type Journal, LeaseOver } from "../../../../src/ports/journal.ts"
+import { LogFault } from "../../../../src/ports/log-store.ts"
 import { Member, offsetsOf } from "../../groups/support.ts"
 import { createReplicated, ReplicatedWorld, until } from "../replication/support.ts"
 import { coordinating, movedTo } from "./coordinating.ts"
@@ -118,3 +121,42 @@ describe("a leader that dies while it hands its groups over", () => {
     120_000
   )
 })
+
+test("a stream whose lease was over shortly before the handover is not opened again by the leader", () => {
+  const world = new ReplicatedWorld()
+  const streams = new MemoryStreams()
+  const lost = `__group_metadata-${streamOf(groupId("g"), 2)}`
+  let isLost = false
+  let taken = 0
+  const losing = (real: Journal["Type"]): Journal["Type"] => ({
+    ...real,
+    append: (stream, epoch, ...more) =>
+      isLost && stream === lost ? Effect.fail(new LeaseOver({ stream, epoch, message: "The lease is over" })) : real.append(stream, epoch, ...more),
+    campaign: (stream, candidate) =>
+      isLost && stream === lost
+        ? Effect.fail(new LogFault({ path: stream, reason: "io", message: "Its former lease is not over yet." }))
+        : Effect.tap(real.campaign(stream, candidate), () => void (taken += stream === lost ? 1 : 0))
+  })
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader(config, streams, losing)
+      for (const id of [1, 2]) yield* world.broker(id, config)
+      yield* createReplicated(leader, [1, 2])
+      const before = new Member(yield* world.link(1), "g", "m", { sessionTimeoutMs: 60_000 })
+      expect(yield* before.enter()).toBe(`for ${before.memberId}`)
+      expect(yield* before.commit("orders", 0, 41)).toBe("NONE")
+      isLost = true
+      expect(yield* before.commit("orders", 0, 42)).not.toBe("NONE")
+      yield* world.broker(3, config)
+      yield* until(() => handovers(streams) === 1)
+      isLost = false
+      taken = 0
+      const { to } = yield* coordinating(world, 1, "g")
+      expect(yield* offsetsOf(to, "g")).toEqual({ "orders-0": 41 })
+      // Longer than the next pauses before a stream is opened again.
+      yield* Effect.sleep(10_000)
+      // To read its state, and not to coordinate its groups.
+      expect([taken, [...leader.coordinator.streams]]).toEqual([1, []])
+    }).pipe(Logger.withMinimumLogLevel(LogLevel.Fatal))
+  )
+}, 120_000)
