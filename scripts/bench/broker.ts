@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { leaves } from "./cleanup.ts"
+import { freePort } from "./port.ts"
 import { cpuSeconds, ended, output, temporaryDirectory } from "./process.ts"
 import { answersMetadata, type TopicSpec } from "./topic.ts"
 
@@ -33,35 +33,6 @@ export interface Brokers {
   readonly start: (side: Side) => Promise<Broker>
   /** Ours on data that is there already; started when it answers for `topic`. The data stays. */
   readonly startOn: (data: string, topic?: TopicSpec) => Promise<Broker>
-}
-
-/** Listens on a port, 0 for any, and stops: the port, or undefined where it is taken. */
-const listen = (port: number) =>
-  new Promise<number | undefined>((resolve) => {
-    const server = createServer().once("error", () => resolve(undefined))
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address ? address.port : undefined))
-    })
-  })
-
-/** Two neighbouring free ports: Kafka's controller takes the second. */
-export const freePort = async (): Promise<number> => {
-  for (;;) {
-    const port = await listen(0)
-    if (port !== undefined && port < 65_000 && (await listen(port + 1)) !== undefined) return port
-  }
-}
-
-/** Below the ports that the system gives to connections: one of those could take the port of a node while the node is stopped. */
-const keptPorts = { from: 12_000, count: 10_000 }
-let portsTaken = 0
-/** As `freePort`, for a node that stops and starts again. */
-export const freePortToKeep = async (): Promise<number> => {
-  for (;;) {
-    const port = keptPorts.from + 2 * ((process.pid * 37 + portsTaken++) % keptPorts.count)
-    if ((await listen(port)) !== undefined && (await listen(port + 1)) !== undefined) return port
-  }
 }
 
 const untilAnswers = async (port: number, alive: () => boolean, topic?: TopicSpec): Promise<void> => {

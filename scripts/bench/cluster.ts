@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { Metadata } from "../../src/protocol/message/03-metadata.ts"
-import { freePortToKeep, type Peer, peerScript, retention, type Side } from "./broker.ts"
+import { type Peer, peerScript, retention, type Side } from "./broker.ts"
 import { leaves } from "./cleanup.ts"
+import { freePort } from "./port.ts"
 import { ended, output, temporaryDirectory } from "./process.ts"
 import { call, withWire } from "./wire.ts"
 
@@ -131,7 +132,7 @@ export const startOurCluster = async (program: ReadonlyArray<string>, { nodes, s
   for (let id = 1; id <= nodes; id++) {
     const directory = ["--data", join(data.path, String(id))]
     const role = id === 1 ? ["up", ...directory] : ["broker", "--id", String(id), "--leader", `127.0.0.1:${made[0]?.port}`, ...directory]
-    made.push(ourNode(program, id, await freePortToKeep(), role, id === 1 ? ["node.id=1", ...settings(id)] : settings(id)))
+    made.push(ourNode(program, id, await freePort(), role, id === 1 ? ["node.id=1", ...settings(id)] : settings(id)))
   }
   return started(side, false, made, data.remove)
 }
@@ -141,7 +142,7 @@ export const startKafkaCluster = async ({ heap = "1g", nodes, settings }: Cluste
   const made: Array<ClusterNode> = []
   const remove = leaves(() => made.forEach(({ port }) => spawnSync("bash", [peerScript, "stop", String(port)])))
   for (let id = 1; id <= nodes; id++) {
-    const port = await freePortToKeep()
+    const port = await freePort()
     made.push(kafkaNode(id, port, (made[0]?.port ?? port) + 1, heap, settings(id)))
   }
   return started("peer", true, made, remove)

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs"
 import { connect } from "node:net"
 import { homedir } from "node:os"
 import { join } from "node:path"
-import { freePort } from "../bench/broker.ts"
 import { leaves } from "../bench/cleanup.ts"
+import { freePort } from "../bench/port.ts"
 import { ended, output, temporaryDirectory, untilReady } from "../bench/process.ts"
 
 const root = join(import.meta.dir, "../..")

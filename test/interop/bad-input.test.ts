@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
 import { crc32c } from "../../domain/log/crc32c.ts"
 import { encodeBatch } from "../../domain/log/record.ts"
+import { freePort } from "../../scripts/bench/port.ts"
 import { Produce } from "../../src/protocol/message/00-produce.ts"
 import { Metadata } from "../../src/protocol/message/03-metadata.ts"
 import { ApiVersions } from "../../src/protocol/message/18-api-versions.ts"
@@ -162,7 +163,7 @@ describe("a node that cannot start says why, what to do, and ends with its code"
   })
   test("the leader is unreachable: the broker reports it, retries, and registers when the leader starts", async () => {
     const leaderData = join(data.path, "late")
-    const first = await ready(franz("brokerlead", "--port", "0", "--data", leaderData))
+    const first = await ready(franz("brokerlead", "--port", String(await freePort()), "--data", leaderData))
     await first.process.kill("SIGTERM")
     const broker = franz("broker", "--id", "6", "--port", "0", "--leader", first.address, "--data", join(data.path, "six"))
     await broker.says(new RegExp(`${first.address}`))

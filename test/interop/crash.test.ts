@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
 import { Effect, Either, Exit, Fiber } from "effect"
+import { freePort } from "../../scripts/bench/port.ts"
 import { Admin, Consumer, Producer, type ProducerService } from "../../src/programs/library.ts"
 import { franz, franzDoes, type Node, ready } from "./support/franz.ts"
 import { linesOf } from "./support/peers.ts"
@@ -17,9 +18,10 @@ class Processes {
   constructor(private readonly data: string) {}
 
   async start(): Promise<string> {
-    const port = (node: Node | undefined) => String(node?.port ?? 0)
-    this.leader = await ready(franz("brokerlead", "--port", port(this.leader), "--data", join(this.data, "leader")))
-    this.broker = await ready(franz("broker", "--id", "1", "--port", port(this.broker), "--leader", this.leader.address, "--data", join(this.data, "broker")))
+    const port = async (node: Node | undefined) => String(node?.port ?? (await freePort()))
+    this.leader = await ready(franz("brokerlead", "--port", await port(this.leader), "--data", join(this.data, "leader")))
+    const words = ["--id", "1", "--port", await port(this.broker), "--leader", this.leader.address]
+    this.broker = await ready(franz("broker", ...words, "--data", join(this.data, "broker")))
     return this.leader.address
   }
   async kill(): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { freePort } from "../../scripts/bench/broker.ts"
+import { freePort } from "../../scripts/bench/port.ts"
 import { EtcdCluster } from "./support/etcd.ts"
 import { franz, franzDoes, ready, up } from "./support/franz.ts"
 import { available, isRequired, javaTool, linesOf } from "./support/peers.ts"

@@ -6,8 +6,8 @@ import { gateway } from "../../../adapters/journal/etcd/gateway.ts"
 import { StreamKeys } from "../../../adapters/journal/etcd/keys.ts"
 import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import { EtcdCluster } from "../../../test/interop/support/etcd.ts"
-import { freePortToKeep } from "../../bench/broker.ts"
 import { leaves } from "../../bench/cleanup.ts"
+import { freePort } from "../../bench/port.ts"
 import { ended, untilReady } from "../../bench/process.ts"
 import { UsageError } from "../options.ts"
 
@@ -125,7 +125,7 @@ export class CandidateCluster {
     const engine = `etcd://${this.etcd.endpoints.map((endpoint) => endpoint.replace("http://", "")).join(",")}${prefix}`
     const journal = ["-X", `franz.journal=${engine}`, "-X", `franz.leader.lease.ms=${leaseMs}`]
     const prepared = async (id: number, name: string, command: string, more: ReadonlyArray<string>): Promise<Node> => {
-      const [data, port] = [join(this.options.directory, name), await freePortToKeep()]
+      const [data, port] = [join(this.options.directory, name), await freePort()]
       return { id, name, data, port, args: [command, "--id", String(id), "--port", String(port), "--data", data, ...settings, ...more], child: undefined }
     }
     for (const id of candidateIds) this.candidates.set(id, await prepared(id, `candidate-${id}`, "brokerlead", journal))

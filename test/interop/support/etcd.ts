@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
-import { freePortToKeep } from "../../../scripts/bench/broker.ts"
+import { freePort } from "../../../scripts/bench/port.ts"
 import { Run, root, temporaryDirectory, until } from "./process.ts"
 
 const peer = join(root, "scripts/etcd-peer.sh")
@@ -35,7 +35,7 @@ export class EtcdCluster {
     const program = spawnSync("bash", [peer, "program"], { encoding: "utf8" }).stdout.trim()
     const data = temporaryDirectory()
     const ports: Array<{ readonly client: number; readonly peer: number }> = []
-    for (let n = 0; n < count; n++) ports.push({ client: await freePortToKeep(), peer: await freePortToKeep() })
+    for (let n = 0; n < count; n++) ports.push({ client: await freePort(), peer: await freePort() })
     const cluster = ports.map((port, n) => `m${n}=http://127.0.0.1:${port.peer}`).join(",")
     const members = ports.map((port, n): Member => {
       const endpoint = `${scheme}://127.0.0.1:${port.client}`

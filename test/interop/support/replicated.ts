@@ -1,5 +1,6 @@
 import { join } from "node:path"
 import { Effect } from "effect"
+import { freePort } from "../../../scripts/bench/port.ts"
 import type { PartitionDescription } from "../../../src/client/admin/cluster.ts"
 import { Admin } from "../../../src/programs/library.ts"
 import { franz, type Node, ready } from "./franz.ts"
@@ -53,7 +54,7 @@ export class ReplicatedCluster {
   }
 
   async startBroker(id: number): Promise<void> {
-    const port = String(this.brokers.get(id)?.port ?? 0)
+    const port = String(this.brokers.get(id)?.port ?? (await freePort()))
     const args = ["--id", String(id), "--port", port, "--leader", this.address, "--data", this.directoryOf(id)]
     this.brokers.set(id, await ready(franz("broker", ...args, ...this.options(id))))
   }

@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import { freePort } from "../../../../scripts/bench/broker.ts"
+import { freePort } from "../../../../scripts/bench/port.ts"
 import { type Node, up } from "../franz.ts"
 import { root, run, temporaryDirectory } from "../process.ts"
 import { type Difference, differences } from "./normal.ts"

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
-import { freePort } from "../../../../scripts/bench/broker.ts"
+import { freePort } from "../../../../scripts/bench/port.ts"
 import { root, run } from "../process.ts"
 import { Authority, type Identity } from "./certificates.ts"
 
