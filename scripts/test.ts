@@ -3,18 +3,17 @@
  * most in two minutes; with paths, only those tests. Ends with `N passed, N failed`; exits 1 if anything failed, or if nothing ran.
  */
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Glob } from "bun"
-import { checkSteps, runStep } from "./check/step.ts"
+import { compileProgram } from "./build/bundle.ts"
+import { runSteps } from "./check/step.ts"
+import { type Count, counted } from "./test/count.ts"
+import { batchesOf } from "./test/interop.ts"
+import { type Batch, runInLanes } from "./test/lanes.ts"
 import { preparePeers } from "./test/peers.ts"
 
-interface Count {
-  passed: number
-  failed: number
-  skipped: number
-}
 const root = join(import.meta.dir, "..")
 const words = process.argv.slice(2)
 const isQuick = words.includes("--quick")
@@ -32,29 +31,12 @@ const add = ({ passed, failed, skipped }: Count) => {
   total.skipped += skipped
 }
 
-const check = () => {
-  for (const step of checkSteps) {
-    const { ok, seconds, output } = runStep(root, step)
-    console.log(`${ok ? "ok  " : "FAIL"} check: ${step.name} (${seconds.toFixed(1)} s)`)
+const check = () =>
+  runSteps(root, ({ name, ok, output, seconds }) => {
+    console.log(`${ok ? "ok  " : "FAIL"} check: ${name} (${seconds.toFixed(1)} s)`)
     if (!ok) console.log(output)
     add({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 })
-  }
-}
-
-/** A run that crashed has no report, or one without failures: it counts as one failure, so that nothing passes by falling over. */
-const counted = (report: string, status: number | null): Count => {
-  let text = ""
-  try {
-    text = readFileSync(report, "utf8")
-  } catch {
-    return { passed: 0, failed: 1, skipped: 0 }
-  }
-  const head = text.match(/<testsuites[^>]*>/)?.[0] ?? ""
-  const number = (name: string) => Number(head.match(new RegExp(`\\b${name}="(\\d+)"`))?.[1] ?? 0)
-  const failed = number("failures") + number("errors")
-  const skipped = number("skipped") || [...text.matchAll(/<skipped/g)].length
-  return { passed: number("tests") - failed - skipped, failed: failed === 0 && status !== 0 ? 1 : failed, skipped }
-}
+  })
 
 const bunTests = (name: string, args: ReadonlyArray<string>) => {
   const directory = mkdtempSync(join(tmpdir(), "franz-test-"))
@@ -66,6 +48,22 @@ const bunTests = (name: string, args: ReadonlyArray<string>) => {
   })
   add(counted(report, run.status))
   rmSync(directory, { recursive: true, force: true })
+}
+
+/** Two cores are enough for two at a time: these start processes and other systems, and wait for them. */
+const lanes = 2
+const interop = async (name: string, batches: ReadonlyArray<Batch>) => {
+  console.log(`\n== ${name}`)
+  const started = performance.now()
+  const built = mkdtempSync(join(tmpdir(), "franz-test-"))
+  const program = join(built, "franz")
+  const { logs, success } = await compileProgram(root, "franz", program)
+  if (success) process.env.FRANZ_TEST_PROGRAM = program
+  else console.log(`FAIL the program cannot be built:\n${logs.map(String).join("\n")}`)
+  add({ passed: 0, failed: success ? 0 : 1, skipped: 0 })
+  for (const count of await runInLanes(root, batches, lanes)) add(count)
+  rmSync(built, { recursive: true, force: true })
+  console.log(`${batches.flat().length} files in ${((performance.now() - started) / 1000).toFixed(0)} s`)
 }
 
 /** `node:test` suites (`*.node-test.ts`): the same file must pass on Bun and on Deno. */
@@ -120,7 +118,7 @@ const slowUnits = [
   "test/src/wire/link/link.test.ts",
   "test/src/wire/routing/elements.test.ts"
 ]
-const quickInterop = ["test/interop/readme.test.ts", "test/interop/kcat.test.ts"]
+const quickInterop = [["test/interop/kcat.test.ts"], ["test/interop/readme.test.ts"]]
 
 const prepare = () => {
   const failures = preparePeers(root)
@@ -133,15 +131,15 @@ if (paths.length > 0) {
   bunTests("tests", paths)
 } else if (isQuick) {
   prepare()
-  check()
+  await check()
   bunTests("units and properties", ["--parallel=2", ...slowUnits.map((pattern) => `--path-ignore-patterns=${pattern}`)])
-  bunTests("interop: one round trip through each kind of client", quickInterop)
+  await interop("interop: one round trip through each kind of client", quickInterop)
 } else {
   prepare()
-  check()
+  await check()
   bunTests("units, properties, simulation", ["--parallel=2", "--path-ignore-patterns=test/interop/**"])
-  // These start processes and other systems: one at a time, so that two cores are enough.
-  bunTests("interop: real clients, real processes", ["test/interop"])
+  const files = [...new Glob("test/interop/**/*.test.ts").scanSync(root)].sort()
+  await interop("interop: real clients, real processes", batchesOf(files))
   bothRuntimes()
 }
 

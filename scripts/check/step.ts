@@ -1,5 +1,3 @@
-import { spawnSync } from "node:child_process"
-
 /** One part of the check: what it is called, and the command that runs it alone. */
 interface Step {
   readonly name: string
@@ -8,7 +6,7 @@ interface Step {
 
 const bin = (name: string) => `node_modules/.bin/${name}`
 
-export const checkSteps: ReadonlyArray<Step> = [
+const checkSteps: ReadonlyArray<Step> = [
   { name: "format (biome)", command: [bin("biome"), "check", "--diagnostic-level=warn", "."] },
   { name: "lint (oxlint)", command: [bin("oxlint")] },
   { name: "types (tsc)", command: [bin("tsc"), "--noEmit"] },
@@ -17,13 +15,21 @@ export const checkSteps: ReadonlyArray<Step> = [
   { name: "tidy", command: [process.execPath, "scripts/tidy.ts"] }
 ]
 
-export const runStep = (root: string, { command }: Step): { readonly ok: boolean; readonly seconds: number; readonly output: string } => {
-  const [program = "", ...args] = command
+interface StepResult {
+  readonly name: string
+  readonly ok: boolean
+  readonly seconds: number
+  readonly output: string
+}
+
+const runStep = async (root: string, { command, name }: Step): Promise<StepResult> => {
   const started = performance.now()
-  const run = spawnSync(program, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 })
-  return {
-    ok: run.status === 0,
-    seconds: (performance.now() - started) / 1000,
-    output: `${run.stdout ?? ""}${run.stderr ?? ""}${run.error ? String(run.error) : ""}`.trimEnd()
-  }
+  const child = Bun.spawn([...command], { cwd: root, stdin: "ignore", stdout: "pipe", stderr: "pipe" })
+  const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited])
+  return { name, ok: code === 0, seconds: (performance.now() - started) / 1000, output: `${stdout}${stderr}`.trimEnd() }
+}
+
+/** Runs all steps at the same time, also where one fails; tells each in its order. */
+export const runSteps = async (root: string, told: (result: StepResult) => void): Promise<void> => {
+  for (const running of checkSteps.map((step) => runStep(root, step))) told(await running)
 }
