@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto"
 import { Effect } from "effect"
-import { Kafka, logLevel } from "kafkajs"
+import { Kafka, KafkaJSError, logLevel } from "kafkajs"
 import { Admin, type AdminService, Consumer, type ConsumerService } from "../../../src/programs/library.ts"
+import { until } from "./process.ts"
 
 /** The data that a cluster serves of one partition. */
 interface ServedPartition {
@@ -74,15 +75,26 @@ const readNodeConfigs = (admin: AdminService) =>
     return found
   })
 
+/** KafkaJS's admin does not ask again where the coordinator of a group has just moved. */
+const retried = <A>(what: string, ask: () => Promise<A>): Promise<A> =>
+  until(what, async () => {
+    try {
+      return { answer: await ask() }
+    } catch (fault) {
+      if (fault instanceof KafkaJSError && fault.retriable) return undefined
+      throw fault
+    }
+  }).then(({ answer }) => answer)
+
 /** The offsets of all groups, with their metadata, as KafkaJS is told. */
 const readGroups = async (address: string): Promise<ReadonlyArray<ServedGroup>> => {
   const admin = new Kafka({ brokers: [address], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   try {
-    const { groups } = await admin.listGroups()
+    const { groups } = await retried("the groups are listed", () => admin.listGroups())
     const found: Array<ServedGroup> = []
     for (const { groupId } of groups.toSorted((one, other) => (one.groupId < other.groupId ? -1 : 1))) {
-      const topics = await admin.fetchOffsets({ groupId })
+      const topics = await retried(`the offsets of ${groupId} are read`, () => admin.fetchOffsets({ groupId }))
       const offsets = topics.flatMap(({ partitions, topic }) =>
         partitions.map(({ metadata, offset, partition }) => ({ topic, partition, offset, metadata: metadata === "" ? null : metadata }))
       )
