@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { testedRange } from "../../scripts/package/manifest.ts"
+import { otherEffect, runnerPackages, typescriptVersions, vitestOfNode20 } from "../../scripts/package/tools.ts"
 import { rooms } from "../../scripts/tidy/source.ts"
 
 const root = join(import.meta.dir, "../..")
@@ -16,6 +18,15 @@ const documents = [
 ]
 
 describe("the documents", () => {
+  test("docs/clients.md names the versions of the package's matrix", () => {
+    const table = read("docs/clients.md").split("## What the package is tested with")[1] ?? ""
+    const runners = [vitestOfNode20, ...runnerPackages].filter((name) => !name.startsWith("@types/")).map((name) => name.slice(name.lastIndexOf("@") + 1))
+    const nodes = [...(/nodeVersions = \{(.*)\}/.exec(read("scripts/package/tools.ts"))?.[1] ?? "").matchAll(/\d+\.\d+\.\d+/g)].map(([version]) => version)
+    expect(nodes.length).toBe(3)
+    const versions = [...nodes, ...runners, ...Object.values(typescriptVersions), testedRange.lowest, testedRange.newest, otherEffect]
+    expect(versions.filter((version) => !table.includes(version))).toEqual([])
+  })
+
   test.each(["docs/architecture.md", "CONTRIBUTING.md"])("%s names only files and directories that exist", (document) => {
     const paths = rooms.flatMap(listed)
     const named = [...read(document).matchAll(/`([\w@.-]+(?:\/[\w@.-]+)+\/?|[\w-]+\.ts)`/g)].map(([, path]) => path as string)
