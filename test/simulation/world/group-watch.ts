@@ -9,7 +9,10 @@ import type { World } from "./world.ts"
 
 /** What one stream had in its partition, on the disks that were looked at. */
 interface Known {
-  /** The entry of the newest leader epoch, by index: an entry that is committed is in every later epoch. */
+  /**
+   * The entry that the last leader had, by index. It may be of an older leader epoch than the one before: a leader that
+   * commits nothing, and is followed by the one before it, loses its entries to those that this one has.
+   */
   readonly entries: Map<number, PartitionStream["entries"][number]>
   /** Whole snapshots, by index. */
   readonly snapshots: Map<number, SnapshotRead>
@@ -33,7 +36,7 @@ export class GroupWatch {
       if (leader === undefined) continue
       this.leaders.set(index, leader)
       const { entries, snapshots } = this.read(leader, index)
-      for (const entry of entries) if ((known.entries.get(entry.index)?.epoch ?? -1) <= entry.epoch) known.entries.set(entry.index, entry)
+      for (const entry of entries) known.entries.set(entry.index, entry)
       for (const snapshot of snapshots) known.snapshots.set(snapshot.index, snapshot)
     }
   }
