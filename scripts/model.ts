@@ -1,5 +1,5 @@
 /**
- * `./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--delete-records] [--minutes M] [--mutants | --mutant NAME]`: searches every state that the functions of
+ * `./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts | --power-cuts N] [--lost-disks] [--fence-followers] [--raise-min-isr] [--delete-records] [--minutes M] [--mutants | --mutant NAME]`: searches every state that the functions of
  * domain/partition and domain/cluster/election.ts allow for one partition within these bounds, and checks the invariants of replication in each. Exits 1 where one is broken, with
  * the steps to it, and 3 where the time ended before all states were searched. `--mutants` switches off each rule instead, and prints where that was found; `--mutant NAME` one of them.
  */
@@ -10,7 +10,7 @@ import { search } from "./model/search.ts"
 
 const usage = (message: string): never => {
   console.error(
-    `model: ${message}\nUsage: ./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--delete-records] [--minutes M] [--mutants | --mutant NAME]`
+    `model: ${message}\nUsage: ./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts | --power-cuts N] [--lost-disks] [--fence-followers] [--raise-min-isr] [--delete-records] [--minutes M] [--mutants | --mutant NAME]`
   )
   process.exit(2)
 }
@@ -31,6 +31,7 @@ const words = (() => {
       "raise-min-isr": { type: "boolean" },
       "delete-records": { type: "boolean" },
       "no-power-cuts": { type: "boolean" },
+      "power-cuts": number,
       minutes: number,
       mutant: number,
       mutants: { type: "boolean" }
@@ -40,7 +41,7 @@ const words = (() => {
     return usage(cause instanceof Error ? cause.message : String(cause))
   }
 })()
-const wholeNumber = (name: "records" | "epochs" | "replicas" | "min-isr" | "alters" | "minutes", otherwise: number, least: number): number => {
+const wholeNumber = (name: "records" | "epochs" | "replicas" | "min-isr" | "alters" | "power-cuts" | "minutes", otherwise: number, least: number): number => {
   const text = words[name] ?? String(otherwise)
   return /^\d{1,3}$/.test(text) && Number(text) >= least ? Number(text) : usage(`--${name} ${text}: expected a whole number from ${least}.`)
 }
@@ -58,7 +59,8 @@ const bounds = {
   raisesMinIsr: words["raise-min-isr"] === true,
   deletesRecords: words["delete-records"] === true,
   losesDisks: words["lost-disks"] === true,
-  powerCuts: words["no-power-cuts"] !== true
+  powerCuts: words["no-power-cuts"] !== true,
+  powerCutsMax: words["power-cuts"] === undefined ? Number.POSITIVE_INFINITY : wholeNumber("power-cuts", 1, 1)
 }
 // The key of a state has broker epochs as present or older ones: versions of before a restart need more.
 if (bounds.readsOldVersions && bounds.powerCuts) usage("--old-versions: expected --no-power-cuts too.")

@@ -148,5 +148,5 @@ export const keyOf = (state: ModelState): string => {
     if (least === undefined || text < least) least = text
   }
   const versions = [...state.unread, now].map(({ minIsr, partition }) => `${partition.leaderEpoch}${minIsr}`)
-  return `${texts.sort().join("|")}${least}V${versions}${state.appended}`
+  return `${texts.sort().join("|")}${least}V${versions}${state.appended}${state.cuts === 0 ? "" : `c${state.cuts}`}`
 }

@@ -67,6 +67,8 @@ export interface ModelState {
   readonly replicas: ReadonlyArray<Replica>
   readonly alters: ReadonlyArray<AlterRequest>
   readonly appended: number
+  /** Power cuts so far, where their number is bounded; otherwise 0. */
+  readonly cuts: number
 }
 
 /** What a search varies. */
@@ -84,6 +86,8 @@ export interface Bounds {
   readonly fencesFollowers: boolean
   /** Whether power cuts happen, at any moment; without them every append is synced at once. */
   readonly powerCuts: boolean
+  /** How many of them happen at most; infinite: any number. */
+  readonly powerCutsMax: number
   /** Whether responses to fetches are under way; without it a fetch and its response are one step. */
   readonly responses: boolean
   /** Whether a response may arrive after its follower has given up the fetch, or has had another role. */
@@ -116,5 +120,5 @@ export const firstState = (bounds: Bounds): ModelState => {
     response: undefined,
     late: undefined
   }
-  return { now: { partition, brokers, minIsr: bounds.minIsr }, unread: [], replicas: ids.map(() => replica), alters: [], appended: 0 }
+  return { now: { partition, brokers, minIsr: bounds.minIsr }, unread: [], replicas: ids.map(() => replica), alters: [], appended: 0, cuts: 0 }
 }

@@ -201,7 +201,7 @@ const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): 
       )
     if (bounds.deletesRecords && lead !== undefined && lead.highWatermark > replica.start)
       emit(`delete ${index}`, withReplica(state, index, { start: lead.highWatermark, lead: rules.started(lead, lead.highWatermark) }))
-    if (bounds.powerCuts) {
+    if (bounds.powerCuts && state.cuts < bounds.powerCutsMax) {
       const kept = log.slice(0, synced)
       const off = {
         isUp: false,
@@ -214,7 +214,8 @@ const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): 
         response: undefined,
         late: undefined
       }
-      emit(`power cut ${index}`, withReplica(state, index, off))
+      const next = withReplica(state, index, off)
+      emit(`power cut ${index}`, bounds.powerCutsMax === Number.POSITIVE_INFINITY ? next : { ...next, cuts: state.cuts + 1 })
     }
     if (lead !== undefined) {
       const lagging = rules.tick(lead, 2, lagMaxMs)
