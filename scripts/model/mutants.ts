@@ -24,6 +24,7 @@ export const smallBounds: Bounds = {
   minIsr: 1,
   alters: 0,
   powerCuts: false,
+  powerCutsMax: Number.POSITIVE_INFINITY,
   responses: false,
   lateResponses: false,
   readsOldVersions: false,

@@ -191,7 +191,7 @@ class Gateway implements EtcdClient {
   }
 
   private get endpoint(): string {
-    return this.options.endpoints[this.at % this.options.endpoints.length] as string
+    return this.options.endpoints[this.at] as string
   }
 
   private get headers(): Effect.Effect<Record<string, string>, EtcdFault> {
@@ -224,20 +224,24 @@ class Gateway implements EtcdClient {
     return sent as Effect.Effect<A, EtcdFault>
   }
 
-  /** Sends a request to one member, and to the next where no connection came about. */
+  /**
+   * Sends a request to one member, and to the next where no connection came about, until each had its turn. Calls at the
+   * same time share where the next one begins, and not which members one of them has tried.
+   */
   private send(path: string, body: object, headers: Record<string, string>): Effect.Effect<unknown, EtcdFault> {
     const text = JSON.stringify(body)
-    const attempt = (left: number): Effect.Effect<unknown, EtcdFault> =>
-      Effect.catchAll(this.post(path, text, headers), (fault) => {
-        if (fault.kind === "unsent" || fault.kind === "unknown") this.at = (this.at + 1) % this.options.endpoints.length
-        return fault.kind === "unsent" && left > 1 ? attempt(left - 1) : Effect.fail(fault)
+    const { endpoints } = this.options
+    const attempt = (at: number, left: number): Effect.Effect<unknown, EtcdFault> =>
+      Effect.catchAll(this.post(endpoints[at] as string, path, text, headers), (fault) => {
+        const next = (at + 1) % endpoints.length
+        if ((fault.kind === "unsent" || fault.kind === "unknown") && this.at === at) this.at = next
+        return fault.kind === "unsent" && left > 1 ? attempt(next, left - 1) : Effect.fail(fault)
       })
-    return attempt(this.options.endpoints.length)
+    return Effect.suspend(() => attempt(this.at, endpoints.length))
   }
 
-  private post(path: string, body: string, headers: Record<string, string>): Effect.Effect<unknown, EtcdFault> {
+  private post(endpoint: string, path: string, body: string, headers: Record<string, string>): Effect.Effect<unknown, EtcdFault> {
     return Effect.suspend(() => {
-      const endpoint = this.endpoint
       const sent = Effect.tryPromise({
         try: async (signal) => {
           const response = await fetch(`${endpoint}/v3/${path}`, { method: "POST", headers, body, signal, ...this.tls })

@@ -40,3 +40,18 @@ test("calls that are under way when etcd forgets the tokens of its users all get
     await server.stop(true)
   }
 })
+
+test("calls at the same time each reach the one member that is up", async () => {
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json({ kvs: [] }) })
+  try {
+    // Ports below 1024 that no program listens on.
+    const down = [1, 2].map((port) => `http://127.0.0.1:${port}`)
+    const client = gateway({ endpoints: [...down, `http://127.0.0.1:${server.port}`] })
+    for (let round = 0; round < 5; round++) {
+      const answers = await Promise.all(Array.from({ length: 20 }, () => Effect.runPromise(Effect.either(client.range({ key: "/franz/" })))))
+      expect(answers.filter(({ _tag }) => _tag === "Left")).toEqual([])
+    }
+  } finally {
+    await server.stop(true)
+  }
+})
