@@ -81,3 +81,9 @@ describe("a planted mistake is caught", () => {
     expect(`${mutant.name} lived through ${seedsForMutants} seeds`).toBe("")
   })
 })
+
+/** Seeds that broke an invariant once, with what did it. */
+const mendedSeeds = [[612, "a broker led while its log was still being cut, by a fold of the log before the cut"]] as const
+test.each(mendedSeeds)("seed %d: %s", async (seed) => {
+  expect((await simulate(replicatedOptionsOf(seed, 10))).violations).toEqual([])
+})

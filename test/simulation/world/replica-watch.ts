@@ -101,8 +101,12 @@ export class ReplicaWatch {
     const { minIsr: configured = 1, minIsrEveryMs } = options.replicated ?? {}
     // Where it changes, the leader of the partition and the cluster's leader may have another value at this moment.
     const minIsr = effectiveMinIsr(minIsrEveryMs === undefined ? configured : 1, partition.replicas.length)
+    // A leader that was stopped answers by an old image: the replicas may have moved since, with their records.
+    const images = this.brokers.map((each) => this.world.believer(brokerName(each))?.cluster())
+    const moved = images.flatMap((image) => (image === undefined ? [] : (topicById(image, topic.topicId)?.partitions.at(index)?.replicas ?? [])))
+    const everywhere = { ...partition, replicas: [...new Set([...partition.replicas, ...moved])] }
     recorder.differs(
-      ackedOnDisks(this.seen({ topicId: topic.topicId, index, name: `${topic.name}-${index}` }, partition, new Map(), true), broker, offset, minIsr)
+      ackedOnDisks(this.seen({ topicId: topic.topicId, index, name: `${topic.name}-${index}` }, everywhere, new Map(), true), broker, offset, minIsr)
     )
   }
 

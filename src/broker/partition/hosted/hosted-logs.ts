@@ -93,6 +93,10 @@ export class HostedLogs {
         signals.proposals.unsafeOffer(undefined)
       },
       followed: () => this.regroupFollowers(),
+      logSettled: (of) => {
+        const opened = this.open.get(keyOf(of))
+        if (opened !== undefined) this.roles.assign(opened.replica, this.roles.placedHere(of)?.partition)
+      },
       internalRoleChanged: () => void signals.internalRoles.unsafeOffer(undefined),
       lost: (partition, reason) => {
         disowned.add(partition, reason)

@@ -44,6 +44,7 @@ export class Roles {
   assign(replica: Replica, partition: Partition | undefined): void {
     if (!this.mayLead || partition === undefined) return replica.stopLeading()
     if (!this.isLeader(partition)) return this.follow(replica, partition)
+    if (replica.followed.defersLeading()) return replica.stopLeading()
     // Epochs never go back. If they do, the cluster's leader has lost events, and records that are written later would look older than those before them.
     if ((replica.lastEpoch ?? -1) <= partition.leaderEpoch) return replica.becomeLeader(partition.leaderEpoch, this.imageOf(replica, partition))
     const { topic, partition: index, lastEpoch } = replica

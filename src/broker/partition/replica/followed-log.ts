@@ -31,6 +31,7 @@ interface FollowedLogParts {
 /** The log of a replica as its follower changes it: appended to as the leader's is, cut where it leaves the leader's, and begun anew. */
 export class FollowedLog {
   private isBusy = false
+  private isAwaited = false
 
   constructor(
     private readonly log: PartitionLog,
@@ -44,6 +45,14 @@ export class FollowedLog {
   get isChanging(): boolean {
     return this.isBusy
   }
+  /**
+   * As `isChanging`, for a broker that is elected: it leads later. The cut would take what the leader appends, and the
+   * fold of the cut log would replace its producers and leader epochs. `logSettled` is called when the change is over.
+   */
+  defersLeading(): boolean {
+    this.isAwaited ||= this.isBusy
+    return this.isBusy
+  }
   changing<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.suspend(() => {
       this.isBusy = true
@@ -51,6 +60,9 @@ export class FollowedLog {
         work,
         Effect.sync(() => {
           this.isBusy = false
+          if (!this.isAwaited) return
+          this.isAwaited = false
+          this.parts.services.logSettled(this.parts.of)
         })
       )
     })

@@ -26,6 +26,8 @@ export interface ReplicationServices {
   readonly internalRoleChanged: () => void
   /** The replica has begun, or ended, to follow a leader. */
   readonly followed: () => void
+  /** An answer of a leader changes the log no more: the replica gets the role that it could not get meanwhile. */
+  readonly logSettled: (partition: TopicIdPartition) => void
   /** The log does not have what the replica acknowledged: another replica has to lead. */
   readonly lost: (partition: TopicIdPartition, reason: DisownReason) => void
   /** The log has this fault. It may be that its directory takes no records. */

@@ -35,6 +35,7 @@ const services = {
   internalRoleChanged: () => undefined,
   lost: () => undefined,
   dropStart: () => Effect.void,
+  logSettled: () => undefined,
   highWatermarkFell: Effect.void,
   recordsLost: () => undefined,
   faulty: () => undefined,

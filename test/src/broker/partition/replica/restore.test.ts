@@ -154,6 +154,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         internalRoleChanged: () => undefined,
         lost: () => undefined,
         dropStart: () => Effect.void,
+        logSettled: () => undefined,
         highWatermarkFell: Effect.void,
         recordsLost: () => undefined,
         faulty: () => undefined,

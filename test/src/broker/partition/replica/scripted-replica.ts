@@ -24,6 +24,8 @@ export class ScriptedReplica {
   readonly topicId = topicId
   readonly topic = "orders"
   leaderStart = 0
+  /** How often the log was said to be settled. */
+  settled = 0
   readonly followed: FollowedLog
 
   constructor(
@@ -56,7 +58,13 @@ export class ScriptedReplica {
       {
         name: `orders-${partition}`,
         of: { topicId, partition },
-        services: { countsUnsynced: false, now: () => 0, producerExpirationMs: () => 1, recordsLost: () => undefined } as unknown as ReplicationServices,
+        services: {
+          countsUnsynced: false,
+          logSettled: () => void this.settled++,
+          now: () => 0,
+          producerExpirationMs: () => 1,
+          recordsLost: () => undefined
+        } as unknown as ReplicationServices,
         derived,
         highWatermark: { get: () => 0, cut: () => undefined, learn: () => false } as unknown as HighWatermark,
         crc32c,
