@@ -7,7 +7,8 @@ import { cpuSeconds } from "../process.ts"
 import { type Load, produceLoad, produceOver } from "../produce-load.ts"
 import { type Amount, type OwnRow, times, type Values } from "../row.ts"
 import { steadyLoad } from "../steady-load.ts"
-import { call, withWire } from "../wire.ts"
+import { batchOf, producedOf, produceFrame } from "../topic.ts"
+import { call, type Wire, withWire } from "../wire.ts"
 
 const megabyte = 1_000_000
 const gigabyte = 1_000_000_000
@@ -45,6 +46,23 @@ const untilInSync = async (cluster: Cluster, name: string, factor: number, isLed
     }
 }
 
+/** Waits until each leader takes records: Metadata may name it before it has opened its log. */
+const untilServed = async (cluster: Cluster, name: string, factor: number): Promise<void> => {
+  const end = performance.now() + settlesWithinMs
+  const ports = portsOf(cluster)
+  for (let partition = 0; partition < partitionsOf(cluster); partition++) {
+    const [leader = 0] = replicasOf(cluster, partition, factor)
+    const port = ports[cluster.nodes.findIndex(({ id }) => id === leader)] as number
+    const takes = async (wire: Wire) => producedOf(await wire.ask(produceFrame(name, partition, batchOf(1, 1), -1))).errorCode === 0
+    await withWire(port, async (wire) => {
+      while (!(await takes(wire))) {
+        if (performance.now() > end) throw new Error(`${name}-${partition} takes no records after ${settlesWithinMs / 1000} s`)
+        await Bun.sleep(10)
+      }
+    })
+  }
+}
+
 const create = async (cluster: Cluster, name: string, factor: number): Promise<void> => {
   const [port = 0] = portsOf(cluster)
   const assignments = Array.from({ length: partitionsOf(cluster) }, (_, partitionIndex) => ({
@@ -59,6 +77,7 @@ const create = async (cluster: Cluster, name: string, factor: number): Promise<v
   const { errorCode, errorMessage } = created.topics[0] ?? { errorCode: -1, errorMessage: null }
   if (errorCode !== 0) throw new Error(`topic ${name}: error ${errorCode} ${errorMessage ?? ""}`)
   await untilInSync(cluster, name, factor)
+  await untilServed(cluster, name, factor)
 }
 
 const load = { topic: three, records: 1000, valueBytes: 100, connections: partitionsOfNode, inFlight: 2 } as const
