@@ -51,7 +51,7 @@ const bunTests = (name: string, args: ReadonlyArray<string>) => {
 }
 
 /** Two cores are enough for two at a time: these start processes and other systems, and wait for them. */
-const lanes = 2
+const lanes = process.env["CI"] === undefined ? 2 : 1
 const interop = async (name: string, batches: ReadonlyArray<Batch>) => {
   console.log(`\n== ${name}`)
   const started = performance.now()
