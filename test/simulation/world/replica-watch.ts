@@ -92,10 +92,10 @@ export class ReplicaWatch {
   }
 
   /** R6, at the moment at which a broker answers acks=all. A disk that lost records counts with what it has again. */
-  private acked(broker: number, named: { readonly name?: string | undefined; readonly topicId?: string | undefined }, index: number, offset: number): void {
+  private acked(broker: number, by: { readonly name?: string | undefined; readonly topicId?: string | undefined }, index: number, offset: number): void {
     const { options, recorder } = this.world
     const cluster = this.world.believer(brokerName(broker))?.cluster()
-    const topic = cluster === undefined ? undefined : named.name ? topicByName(cluster, named.name) : topicById(cluster, named.topicId ?? "")
+    const topic = cluster === undefined ? undefined : by.name ? topicByName(cluster, by.name) : topicById(cluster, by.topicId ?? "")
     const partition = topic?.partitions.at(index)
     if (topic === undefined || partition === undefined || !recorder.replicated.has(topic.name)) return
     const { minIsr: configured = 1, minIsrEveryMs } = options.replicated ?? {}
@@ -105,9 +105,10 @@ export class ReplicaWatch {
     const images = this.brokers.map((each) => this.world.believer(brokerName(each))?.cluster())
     const moved = images.flatMap((image) => (image === undefined ? [] : (topicById(image, topic.topicId)?.partitions.at(index)?.replicas ?? [])))
     const everywhere = { ...partition, replicas: [...new Set([...partition.replicas, ...moved])] }
-    recorder.differs(
-      ackedOnDisks(this.seen({ topicId: topic.topicId, index, name: `${topic.name}-${index}` }, everywhere, new Map(), true), broker, offset, minIsr)
-    )
+    // A replica whose disk was replaced may have synced the record before, and the leader may have waited for its own sync since.
+    const replaced = everywhere.replicas.filter((id) => this.world.host(brokerName(id)).isDistrusted).length
+    const named = { topicId: topic.topicId, index, name: `${topic.name}-${index}` }
+    recorder.differs(ackedOnDisks(this.seen(named, everywhere, new Map(), true), broker, offset, minIsr - replaced))
   }
 
   /** The routes of a broker, watched. */
