@@ -1,9 +1,11 @@
-import { Effect, Either, HashMap } from "effect"
+import { Effect, Either, HashMap, LogLevel } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
+import { decide } from "../../../domain/cluster/decide.ts"
 import { allKnowGroupPartitions } from "../../../domain/cluster/event-level.ts"
 import { type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
 import { groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
 import { GroupCoordinator } from "../../groups/coordinator.ts"
+import { RateLimitedLog } from "../../ports/rate-limited-log.ts"
 import { CommandIds } from "../../stream/command-ids.ts"
 import type { ClusterWriter } from "../journal/cluster-aggregate.ts"
 import { ClusterStream } from "../journal/cluster-stream.ts"
@@ -31,8 +33,12 @@ const whenDue = (writer: ClusterWriter, replicationFactor: number): Effect.Effec
     yield* writer.when((cluster) => (hasBrokers(cluster, replicationFactor) && allKnowGroupPartitions(cluster) ? true : undefined))
   })
 
-/** Closes all streams, and journals the topic that takes their place; opens them again where that is refused. Returns whether it succeeded. */
-const handOver = (replicationFactor: number) =>
+/**
+ * Closes all streams, and journals the topic that takes their place; opens them again where that fails. A command that
+ * would be refused closes none: a cluster without room for the partitions is refused again and again. Returns whether it
+ * succeeded.
+ */
+const handOver = (replicationFactor: number, refusals: RateLimitedLog) =>
   Effect.gen(function* () {
     const { groupStreamCount, writer } = yield* ClusterStream
     const settings = yield* LeaderSettings
@@ -44,6 +50,13 @@ const handOver = (replicationFactor: number) =>
       segmentBytes: settings.config["offsets.topic.segment.bytes"],
       partitionsPerBrokerMax: partitionsPerBrokerMax(settings)
     })
+    const refused = (message: string) =>
+      refusals.log(LogLevel.Warning, "handover", `The leader still coordinates the groups, although there are enough brokers: ${message}`)
+    const foreseen = decide(writer.state(), command)
+    if (Either.isLeft(foreseen)) {
+      yield* refused(foreseen.left.message)
+      return false
+    }
     // From the event on the streams of the journal are what the brokers take over: no entry may follow it.
     yield* Effect.forEach(streams, (index) => groups.closeStream(index, true), { discard: true })
     const submitted = writer.submit({ command, commandId: commandIds.own(), actor: "leader", cause: "franz.groups.engine=partitions" })
@@ -52,7 +65,7 @@ const handOver = (replicationFactor: number) =>
       yield* Effect.logInfo(`the groups are handed over to the brokers: ${groupStreamCount} partitions of __group_metadata, ${replicationFactor} replicas each`)
       return true
     }
-    yield* Effect.logWarning(`The leader still coordinates the groups, although franz.groups.engine is partitions: ${outcome.left.message}`)
+    yield* refused(outcome.left.message)
     yield* Effect.catchAll(groups.openStreams(streams), ({ message }) => Effect.logError(`The groups are not served until this node restarts: ${message}`))
     return false
   })
@@ -75,7 +88,8 @@ export const handOverGroups: Effect.Effect<void, never, Services> = Effect.gen(f
   yield* Effect.logInfo(
     `the leader coordinates the groups until ${replicationFactor} brokers are unfenced (offsets.topic.replication.factor); then it hands them over for good`
   )
-  const attempt = Effect.zipRight(whenDue(writer, replicationFactor), handOver(replicationFactor))
+  const refusals = new RateLimitedLog()
+  const attempt = Effect.zipRight(whenDue(writer, replicationFactor), handOver(replicationFactor, refusals))
   yield* Effect.repeat(
     Effect.tap(attempt, (isOver) => (isOver ? Effect.void : Effect.sleep(retryMs))),
     { until: (isOver) => isOver }
