@@ -19,7 +19,7 @@ import { type ServedNode, serveOptions } from "../../serve/serve-options.ts"
 import type { Route } from "../../wire/route.ts"
 import { platform } from "../platform.ts"
 import { surroundings } from "../surroundings.ts"
-import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-brokers.ts"
+import { type Absence, absentBrokers, absentWarning } from "./absent-brokers.ts"
 import { openBroker, openBrokerOfLeader } from "./broker-role.ts"
 import { below, etcdDirectory, journalDirectory, layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
@@ -132,10 +132,10 @@ const warnOfAbsent = (options: UpOptions, first: number, cluster: () => Cluster)
   const [data] = options.data
   const started = new Set(Array.from({ length: options.brokers }, (_, nth) => first + nth))
   const find = Effect.sync(() => absentBrokers(cluster(), started, (id) => join(data, `broker-${id}`), existsSync))
-  const warn = (absent: ReadonlyArray<AbsentBroker>) =>
-    absent.length === 0 ? Effect.void : Effect.logWarning(absentWarning(absent, first, `--data ${options.data.join(",")}`))
+  const warn = (absent: Absence) =>
+    absent.brokers.length === 0 ? Effect.void : Effect.logWarning(absentWarning(absent, first, `--data ${options.data.join(",")}`))
   return Effect.flatMap(find, (absent) =>
-    absent.length === 0 || absent.some(({ hasDirectory }) => hasDirectory)
+    absent.brokers.length === 0 || absent.brokers.some(({ hasDirectory }) => hasDirectory)
       ? warn(absent)
       : Effect.asVoid(Effect.forkScoped(Effect.delay(Effect.flatMap(find, warn), options.config["broker.session.timeout.ms"])))
   )

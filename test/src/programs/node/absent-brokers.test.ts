@@ -26,10 +26,12 @@ const life = async (data: string, brokers: number, use: (address: string) => Eff
   )
   return lines
 }
+const topicOf = (name: string, replicationFactor: number) => ({ name, numPartitions: 6, replicationFactor, assignments: [], configs: [] })
 const createTopic = (address: string) =>
-  Effect.flatMap(linkTo(address), (link) =>
-    link.call(CreateTopics, { topics: [{ name: "orders", numPartitions: 6, replicationFactor: 1, assignments: [], configs: [] }], timeoutMs: 60_000 })
-  )
+  Effect.flatMap(linkTo(address), (link) => link.call(CreateTopics, { topics: [topicOf("orders", 1)], timeoutMs: 60_000 }))
+
+const createReplicated = (address: string) =>
+  Effect.flatMap(linkTo(address), (link) => link.call(CreateTopics, { topics: [topicOf("orders", 1), topicOf("copied", 3)], timeoutMs: 60_000 }))
 
 describe("data of more brokers than were started", () => {
   test("names them, what that means, and the command; a broker that lost its directory says so", async () => {
@@ -45,10 +47,24 @@ describe("data of more brokers than were started", () => {
     const [lost = ""] = await life(data, 3)
     expect(lost).toStartWith(`Broker 2 starts with an empty data directory (${join(data, "broker-2")}), and the cluster has 2 partitions on it`)
   }, 300_000)
+  test("partitions that a started broker has too are served, with fewer copies", async () => {
+    const data = join(parent, "replicated")
+    expect(await life(data, 3, createReplicated)).toEqual([])
+    expect(await life(data, 1)).toEqual([
+      `Brokers 1 and 2 have 10 partitions of this cluster and are not started: no client can read or write 4 of them, and 6 have fewer copies. \`franz up --brokers 3 --data ${data}\` starts them.`
+    ])
+    const two = [1, 2].map((id) => ({ id, directory: `/d/broker-${id}`, hasDirectory: true }))
+    expect(absentWarning({ brokers: two, unserved: 0, fewerCopies: 4 }, 0, "--data /d")).toBe(
+      "Brokers 1 and 2 have 4 partitions of this cluster and are not started: they have fewer copies. `franz up --brokers 3 --data /d` starts them."
+    )
+  }, 300_000)
   test("many are counted, and ids that are in no row are started one by one", () => {
-    const absent = Array.from({ length: 30 }, (_, at) => ({ id: at + 1, partitions: 1, directory: `/d/broker-${at + 1}`, hasDirectory: true }))
-    expect(absentWarning(absent, 0, "--data /d")).toStartWith("Brokers 1, 2, 3, 4, 5, 6, 7, 8, 9 and 10 and 20 more have 30 partitions")
-    expect(absentWarning([{ id: 3, partitions: 1, directory: "/d/broker-3", hasDirectory: true }], 5, "--data /d")).toBe(
+    const brokers = Array.from({ length: 30 }, (_, at) => ({ id: at + 1, directory: `/d/broker-${at + 1}`, hasDirectory: true }))
+    expect(absentWarning({ brokers, unserved: 30, fewerCopies: 0 }, 0, "--data /d")).toStartWith(
+      "Brokers 1, 2, 3, 4, 5, 6, 7, 8, 9 and 10 and 20 more have 30 partitions"
+    )
+    const three = [{ id: 3, directory: "/d/broker-3", hasDirectory: true }]
+    expect(absentWarning({ brokers: three, unserved: 1, fewerCopies: 0 }, 5, "--data /d")).toBe(
       "Broker 3 has 1 partition of this cluster and is not started: no client can read or write it. `franz broker --id ID --leader HOST:PORT --data DIR` starts each."
     )
   })
