@@ -36,6 +36,8 @@ interface TakenStream {
 export interface StreamsOfPartitions {
   /** Waits until the stream can be opened. LogFault where this node does not lead its partition any more. */
   readonly prepare: (stream: string) => Effect.Effect<unknown, LogFault>
+  /** Whether this node leads the partition of the stream. */
+  readonly isLed: (stream: string) => boolean
   /** A stream whose journal failed was closed. It is led again where this node still leads its partition. */
   readonly unloaded: (index: number) => void
 }
@@ -90,13 +92,17 @@ export class HostedStreams {
   readonly lead = (index: number): Effect.Effect<void> => {
     const { streams } = this.parts.context
     const name = groupStreamName(index)
-    const prepare = this.parts.partitions?.prepare(name) ?? Effect.void
+    const { isLed = () => true, prepare: prepared = () => Effect.void } = this.parts.partitions ?? {}
+    const prepare = prepared(name)
     const attempt = Effect.suspend(() => {
       streams.markOpening(index)
       return Effect.zipRight(prepare, this.open([index]))
     })
-    const failed = ({ message }: LogFault | UnreadableEvent) =>
-      this.parts.context.refusals.log(LogLevel.Warning, name, `${name} cannot be opened yet; the coordinator retries: ${message}`)
+    const failed = ({ message }: LogFault | UnreadableEvent) => {
+      const line = `${name} cannot be opened yet; the coordinator retries: ${message}`
+      // A leadership that ends before its stream is open is an election like others: the caller is interrupted when its image has it.
+      return isLed(name) ? this.parts.context.refusals.log(LogLevel.Warning, name, line) : Effect.logDebug(line)
+    }
     return Effect.retry(Effect.tapError(attempt, failed), leading).pipe(
       Effect.orDie,
       Effect.onInterrupt(() => Effect.sync(() => streams.unmarkOpening(index)))

@@ -58,7 +58,7 @@ const makeCoordinator = (partitions: LedPartitions, unloaded: (index: number) =>
       config,
       streamCount: () => streamCountOf(cluster()),
       commitTimeoutMs: config["offsets.commit.timeout.ms"],
-      partitions: { prepare: journal.prepare, unloaded }
+      partitions: { prepare: journal.prepare, isLed: (stream) => Either.isRight(partitions.find(stream)), unloaded }
     }).pipe(
       Layer.provide(Layer.succeed(Journal, journal)),
       Layer.provide(Layer.succeed(ClusterImage, { cluster })),
