@@ -55,7 +55,7 @@ export interface Topic {
   /** What was set for this topic alone; what is absent has the node's default. */
   readonly configs: Readonly<Record<string, string>>
 }
-/** The node that leads the cluster: its controller, and the coordinator of every group. */
+/** The node that leads the cluster: its controller, and the coordinator of all groups until brokers coordinate them. */
 interface Leader {
   readonly nodeId: BrokerId
   readonly host: string

@@ -45,7 +45,7 @@ export class Leader extends Context.Tag("comanche-franz/leader/Leader")<
     /** The image, up to the last durable event. */
     readonly cluster: () => Cluster
     readonly writer: ClusterWriter
-    /** The groups: this leader coordinates them all. */
+    /** The groups: this leader coordinates them all, until it hands them over to the brokers. */
     readonly coordinator: Coordinator
     readonly routes: ReadonlyArray<Route>
     /** The journal as partitions, for a Fetch that also serves a broker's. */

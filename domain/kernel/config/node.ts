@@ -134,19 +134,24 @@ const clients = {
   "offsets.retention.minutes": int(10_080, 1, "Minutes that the offsets of an empty group are kept."),
   "offsets.topic.num.partitions": int(4, 1, "Streams over which the groups are spread; fixed when the cluster is founded.", 1000),
   "offsets.topic.replication.factor": {
-    ...int(3, 1, "Replicas of each partition of __group_metadata, where franz.groups.engine is partitions; as many brokers must be unfenced.", 32_767),
+    ...int(
+      3,
+      1,
+      "Replicas of each partition of __group_metadata, where franz.groups.engine is partitions; until as many brokers are unfenced the leader of the cluster coordinates the groups. With 1 it does so for ever: one copy in a broker is no better than that in its journal.",
+      32_767
+    ),
     type: "short" as const
   },
-  "offsets.topic.segment.bytes": int(104_857_600, 1, "Bytes of a segment of __group_metadata, where franz.groups.engine is partitions."),
+  "offsets.topic.segment.bytes": int(104_857_600, 1, "Bytes of a segment of __group_metadata."),
   "offsets.commit.timeout.ms": int(
     5000,
     1,
-    "How long the coordinator waits until all in-sync replicas have a change of a group, where franz.groups.engine is partitions; then it answers COORDINATOR_NOT_AVAILABLE."
+    "How long a broker that coordinates groups waits until all in-sync replicas have a change of a group; then it answers COORDINATOR_NOT_AVAILABLE."
   ),
   "franz.groups.engine": {
     ...text(
-      "leader",
-      "Where the groups are coordinated. leader: by the leader of the cluster, in its journal. partitions: by the brokers, in the replicated topic __group_metadata; the leader hands its groups over, once and for good, as soon as offsets.topic.replication.factor brokers are unfenced and every broker knows how."
+      "partitions",
+      "Where the groups are coordinated. partitions: by the brokers, in the replicated topic __group_metadata, from the moment on when offsets.topic.replication.factor brokers are unfenced and every broker knows how; then the leader of the cluster hands its groups over, once and for good. leader: by the leader of the cluster, in its journal, unless the groups were handed over before."
     ),
     oneOf: ["leader", "partitions"]
   },

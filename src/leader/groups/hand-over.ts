@@ -4,8 +4,10 @@ import { decide } from "../../../domain/cluster/decide.ts"
 import { allKnowGroupPartitions } from "../../../domain/cluster/event-level.ts"
 import { type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
 import { groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
+import { defaultNodeConfig, type NodeConfig, type SettingName } from "../../../domain/kernel/config.ts"
 import { GroupCoordinator } from "../../groups/coordinator.ts"
 import { RateLimitedLog } from "../../ports/rate-limited-log.ts"
+import { leaderIsListed } from "../../serve/cluster/nodes.ts"
 import { CommandIds } from "../../stream/command-ids.ts"
 import type { ClusterWriter } from "../journal/cluster-aggregate.ts"
 import { ClusterStream } from "../journal/cluster-stream.ts"
@@ -15,6 +17,30 @@ type Services = ClusterStream | CommandIds | GroupCoordinator | LeaderSettings
 
 /** How long to wait before the handover is tried again, ms: the brokers may have no room for the partitions, or the disk none for the event. */
 const retryMs = 10_000
+
+/** The settings by which groups are coordinated: those of the leader until the handover, then each broker's own. */
+const groupSettings = [
+  "franz.group.max.bytes",
+  "franz.group.name.max.bytes",
+  "franz.groups.max.bytes",
+  "franz.groups.max.count",
+  "group.initial.rebalance.delay.ms",
+  "group.max.session.timeout.ms",
+  "group.max.size",
+  "group.min.session.timeout.ms",
+  "offset.metadata.max.bytes",
+  "offsets.retention.minutes"
+] as const satisfies ReadonlyArray<SettingName>
+
+/**
+ * Warns of what a leader in a process of its own was told about groups: its brokers may not have been, and would keep the
+ * offsets of empty groups for another time. A leader that is a broker too has the settings of a broker.
+ */
+const warnOfOwnSettings = (cluster: Cluster, config: NodeConfig): Effect.Effect<void> => {
+  const own = groupSettings.filter((name) => config[name] !== defaultNodeConfig[name]).map((name) => `${name}=${config[name]}`)
+  if (own.length === 0 || leaderIsListed(cluster)) return Effect.void
+  return Effect.logWarning(`From now on each broker coordinates groups by its own settings. This leader has ${own.join(", ")}: give every broker the same.`)
+}
 
 /** Whether there are brokers for so many replicas of the partitions for the groups. */
 const hasBrokers = (cluster: Cluster, replicationFactor: number): boolean =>
@@ -63,6 +89,7 @@ const handOver = (replicationFactor: number, refusals: RateLimitedLog) =>
     const outcome = yield* Effect.either(submitted)
     if (Either.isRight(outcome)) {
       yield* Effect.logInfo(`the groups are handed over to the brokers: ${groupStreamCount} partitions of __group_metadata, ${replicationFactor} replicas each`)
+      yield* warnOfOwnSettings(writer.state(), settings.config)
       return true
     }
     yield* refused(outcome.left.message)
@@ -73,21 +100,24 @@ const handOver = (replicationFactor: number, refusals: RateLimitedLog) =>
 /**
  * Hands the groups over to the brokers, where `franz.groups.engine` is partitions and the leader still coordinates them,
  * as soon as there are enough brokers. A crash before the event of the topic changes nothing; after it the leader does
- * not open the streams of groups any more.
+ * not open the streams of groups any more. A single replica is never made: one copy in a broker is no better than the
+ * leader's, and a broker that stops would take groups with it that the leader serves.
  */
 export const handOverGroups: Effect.Effect<void, never, Services> = Effect.gen(function* () {
   const { writer } = yield* ClusterStream
   const { config } = yield* LeaderSettings
   const replicationFactor = config["offsets.topic.replication.factor"]
-  const isHandedOver = (cluster: Cluster): boolean => groupPartitions(cluster) !== undefined
-  if (config["franz.groups.engine"] !== "partitions") {
-    if (isHandedOver(writer.state())) yield* Effect.logDebug("franz.groups.engine=leader is ignored: the brokers coordinate this cluster's groups for good")
+  if (groupPartitions(writer.state()) !== undefined) {
+    if (config["franz.groups.engine"] === "leader")
+      yield* Effect.logWarning("franz.groups.engine=leader is ignored: the brokers coordinate this cluster's groups, for good.")
     return
   }
-  if (isHandedOver(writer.state())) return
-  yield* Effect.logInfo(
-    `the leader coordinates the groups until ${replicationFactor} brokers are unfenced (offsets.topic.replication.factor); then it hands them over for good`
-  )
+  if (config["franz.groups.engine"] === "leader" || replicationFactor === 1) return
+  // A single node says nothing of it: the start of most of them is seen by a user who has no more brokers.
+  if (HashMap.size(writer.state().brokers) > 1)
+    yield* Effect.logInfo(
+      `the leader coordinates the groups until ${replicationFactor} brokers are unfenced (offsets.topic.replication.factor); then it hands them over for good`
+    )
   const refusals = new RateLimitedLog()
   const attempt = Effect.zipRight(whenDue(writer, replicationFactor), handOver(replicationFactor, refusals))
   yield* Effect.repeat(

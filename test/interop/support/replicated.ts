@@ -66,6 +66,10 @@ export class ReplicatedCluster {
   pauseBroker(id: number): void {
     this.brokers.get(id)?.process.child.kill("SIGSTOP")
   }
+  /** Ends the process that leads the cluster, by SIGKILL: no other one takes its place. */
+  async killLeader(): Promise<void> {
+    await this.leader?.process.kill("SIGKILL")
+  }
   async stop(): Promise<void> {
     for (const { process } of this.brokers.values()) await process.kill("SIGKILL")
     await this.leader?.process.kill("SIGKILL")

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Effect } from "effect"
+import { Effect, Exit, Fiber, Logger, LogLevel, Scope } from "effect"
 import { knownEventLevel, replicationEventLevel } from "../../../../domain/cluster/event-level.ts"
 import { groupPartitions } from "../../../../domain/cluster/topic/group-metadata.ts"
 import type { NodeConfig } from "../../../../domain/kernel/config.ts"
@@ -136,4 +136,98 @@ describe("groups on partitions", () => {
       })
     )
   }, 120_000)
+})
+
+test("with the default settings groups commit, rebalance and begin while no process leads the cluster", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const leader = yield* Scope.extend(world.leader({ "group.initial.rebalance.delay.ms": 0 }), scope)
+      for (const id of brokers) yield* world.broker(id, { "group.initial.rebalance.delay.ms": 0 })
+      yield* createReplicated(leader, brokers)
+      yield* isHandedOver(leader)
+      const { id, to } = yield* coordinating(world, 1, "g")
+      const first = new Member(to, "g", "a", { sessionTimeoutMs: 60_000 })
+      expect(yield* first.enter()).toBe(`for ${first.memberId}`)
+      // Every stream is open: a group that begins later may be in any of them.
+      for (const name of ["b", "c", "d", "e", "f", "h"]) yield* coordinating(world, 2, name)
+      yield* Scope.close(scope, Exit.void)
+
+      yield* Effect.sleep(20_000)
+      expect([yield* first.beat(), yield* first.commit("orders", 0, 41)]).toEqual(["NONE", "NONE"])
+      const second = new Member(yield* world.link(id), "g", "b", { sessionTimeoutMs: 60_000 })
+      const entering = yield* Effect.fork(second.enter())
+      yield* Effect.sleep(100)
+      expect(yield* first.beat()).toBe("REBALANCE_IN_PROGRESS")
+      expect(yield* first.enter()).toStartWith("for ")
+      expect(yield* Fiber.join(entering)).toStartWith("for ")
+      expect([first.generation, second.generation]).toEqual([2, 2])
+      for (const name of ["b", "c", "d", "e", "f", "h"]) {
+        const found = yield* coordinating(world, 3, name)
+        const member = new Member(found.to, name, "m")
+        expect([yield* member.enter(), yield* member.commit("orders", 0, 7)]).toEqual([`for ${member.memberId}`, "NONE"])
+      }
+    })
+  )
+}, 120_000)
+
+test("a leader in a process of its own warns at the handover of its settings of groups that brokers may not have", () => {
+  const world = new ReplicatedWorld()
+  const lines: Array<string> = []
+  const logger = Logger.make(({ logLevel, message }) => void (logLevel.label === "WARN" && lines.push(String(message))))
+  const heard = <A, E, R>(start: Effect.Effect<A, E, R>) =>
+    start.pipe(Logger.withMinimumLogLevel(LogLevel.Warning), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* heard(world.leader({ "offsets.retention.minutes": 43_200, "group.initial.rebalance.delay.ms": 0 }))
+      for (const id of brokers) yield* world.broker(id)
+      yield* isHandedOver(leader)
+      yield* until(() => lines.length > 0)
+      expect(lines).toEqual([
+        "From now on each broker coordinates groups by its own settings. This leader has group.initial.rebalance.delay.ms=0, offsets.retention.minutes=43200: give every broker the same."
+      ])
+    })
+  )
+}, 120_000)
+
+describe("clusters whose leader keeps the groups", () => {
+  const later = 60_000
+  test("without settings a cluster of fewer brokers than replicas has no event of a handover, and one of three has one", () => {
+    const world = new ReplicatedWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const leader = yield* world.leader()
+        yield* world.broker(1)
+        yield* createReplicated(leader, [1])
+        const { index } = leader.cluster()
+        yield* world.broker(2)
+        yield* Effect.sleep(later)
+        // Broker 2 was registered and unfenced.
+        expect([leader.cluster().index - index, leader.cluster().eventLevel, groupPartitions(leader.cluster())]).toEqual([2, replicationEventLevel, undefined])
+        yield* world.broker(3)
+        yield* isHandedOver(leader)
+        expect([...(groupPartitions(leader.cluster())?.partitions ?? [])].map(({ replicas }) => replicas.length)).toEqual([3, 3, 3, 3])
+      })
+    )
+  }, 120_000)
+
+  test.each([{ "offsets.topic.replication.factor": 1 }, { "franz.groups.engine": "leader" }] as const)(
+    "%j: three brokers, and no handover",
+    (settings) => {
+      const world = new ReplicatedWorld()
+      return world.run(
+        Effect.gen(function* () {
+          const leader = yield* world.leader(settings)
+          for (const id of brokers) yield* world.broker(id)
+          yield* createReplicated(leader, brokers)
+          yield* Effect.sleep(later)
+          expect([leader.cluster().eventLevel, groupPartitions(leader.cluster())]).toEqual([replicationEventLevel, undefined])
+          const member = new Member(yield* world.link(1), "g", "a")
+          expect([yield* member.enter(), yield* member.commit("orders", 0, 41)]).toEqual([`for ${member.memberId}`, "NONE"])
+        })
+      )
+    },
+    120_000
+  )
 })

@@ -91,10 +91,10 @@ describe("the doctor", () => {
     ])
   })
   test("groups that the leader keeps although enough brokers serve are a note; with fewer brokers, or where the operator wants it so, they are not", () => {
-    const keeps = (handoverAtBrokers: number | null) => found(cluster([], { groups: { coordinatedBy: "leader", handoverAtBrokers } }))
+    const keeps = (handoverAtBrokers: number | null) => found(cluster([], { groups: { coordinatedBy: "leader", handoverAtBrokers, keptBy: null } }))
     expect(keeps(3)).toEqual([["note", "groups not handed over", [], [1, 2, 3]]])
     expect([keeps(4), keeps(null)]).toEqual([[], []])
-    expect(found(cluster([], { groups: { coordinatedBy: "brokers", handoverAtBrokers: null } }))).toEqual([])
+    expect(found(cluster([], { groups: { coordinatedBy: "brokers", handoverAtBrokers: null, keptBy: null } }))).toEqual([])
   })
   test("of many partitions a line names ten, and the list has all", () => {
     const [offline] = findingsOf(cluster(Array.from({ length: 25 }, () => [-1, [1], [1]] as const)))

@@ -19,9 +19,10 @@ const described = (hasTopic: boolean, settings: Readonly<Record<string, string>>
 }
 
 test("the description of a cluster says where groups are coordinated, and when that changes", () => {
-  const settings = (engine: string) => ({ "franz.groups.engine": engine, "offsets.topic.replication.factor": "3" })
+  const settings = (engine: string, replicas = "3") => ({ "franz.groups.engine": engine, "offsets.topic.replication.factor": replicas })
   expect(described(true, settings("leader"))).toBe("groups: the brokers coordinate them, in the topic __group_metadata")
   expect(described(false, settings("leader"))).toBe("groups: the leader coordinates them, in its journal (franz.groups.engine=leader)")
+  expect(described(false, settings("partitions", "1"))).toBe("groups: the leader coordinates them, in its journal (offsets.topic.replication.factor=1)")
   expect(described(false, settings("partitions"))).toContain("until 3 brokers serve (offsets.topic.replication.factor); then the brokers do, for good")
 })
 

@@ -13,12 +13,15 @@ import { linkTo } from "../damage-world.ts"
 const parent = mkdtempSync(join(tmpdir(), "franz-absent-"))
 afterAll(() => rmSync(parent, { recursive: true, force: true }))
 
+/** The partitions of groups would be counted too, once the leader has made them. */
+const config = { ...defaultNodeConfig, "franz.groups.engine": "leader" }
+
 /** Starts so many brokers over the directory, lets `use` have the first one's address, and stops them; what the nodes warned of. */
 const life = async (data: string, brokers: number, use: (address: string) => Effect.Effect<unknown, unknown, any> = () => Effect.void) => {
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => void (logLevel.label === "WARN" && lines.push(String(message))))
   await Effect.runPromise(
-    startUp({ config: defaultNodeConfig, listeners: soleListenerAt({ host: "127.0.0.1", port: 0 }), data: [data], brokers }).pipe(
+    startUp({ config, listeners: soleListenerAt({ host: "127.0.0.1", port: 0 }), data: [data], brokers }).pipe(
       Effect.flatMap(({ nodes }) => use(nodes[0]?.address ?? "")),
       Effect.scoped,
       Effect.provide(Logger.replace(Logger.defaultLogger, logger))
