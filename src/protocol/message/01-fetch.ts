@@ -1,7 +1,6 @@
 import {
   api,
   array,
-  bool,
   errorCode,
   int8,
   int32,
@@ -118,7 +117,6 @@ export const Fetch = api(
         )
       })
     ),
-    overlaps: tagged(0x4643, 12, bool, false, "ignorable"),
     nodeEndpoints: tagged(
       0,
       16,
