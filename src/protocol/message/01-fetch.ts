@@ -1,6 +1,7 @@
 import {
   api,
   array,
+  bool,
   errorCode,
   int8,
   int32,
@@ -117,6 +118,7 @@ export const Fetch = api(
         )
       })
     ),
+    overlaps: tagged(0x4643, 12, bool, false, "ignorable"),
     nodeEndpoints: tagged(
       0,
       16,

@@ -32,6 +32,11 @@ export class SessionPartition implements PartitionRequest {
   private toldStart = -1n
   /** The next response has to read it. The other partitions have nothing new. */
   isDue = false
+  /**
+   * A replica was given records, an error, or where its log leaves this one. It has to act on that, and names the partition then. Requests that it sends
+   * meanwhile, for other partitions, are not answered with the same again.
+   */
+  private isGiven = false
   /** Kept while a Fetch of the session waits: the bytes that were appended since. */
   source: Source | undefined
   private readable: ReadablePartition | undefined
@@ -57,6 +62,7 @@ export class SessionPartition implements PartitionRequest {
     this.logStart = logStart
     this.bytesMax = bytesMax
     this.epoch = epoch
+    this.isGiven = false
   }
 
   /** Whether an incremental response has to include it (KIP-227): it has records, an error, or changed bounds. */
@@ -67,18 +73,25 @@ export class SessionPartition implements PartitionRequest {
 
   /**
    * Notes what the response says. Returns whether the partition stays due: after an error, and as long as there are records after the client's offset.
-   * Otherwise it is due when it advances.
+   * Otherwise it is due when it advances, or, for a replica that was given records or an error, when it is named.
    */
-  told({ errorCode, highWatermark, logStartOffset = -1n }: PartitionResponse, find: FindReadable): boolean {
+  told({ divergingEpoch, errorCode, highWatermark, logStartOffset = -1n, records }: PartitionResponse, find: FindReadable): boolean {
     this.toldStart = logStartOffset
+    this.isGiven = this.session.isPrivileged && (errorCode !== 0 || divergingEpoch !== undefined || (records !== null && records.length > 0))
     if (errorCode !== 0) {
       this.highWatermark = -1n
       this.leave()
-      return true
+      return !this.isGiven
     }
     this.highWatermark = highWatermark
     this.follow(find)
+    if (this.isGiven) return false
     return this.readable === undefined || this.readable.highWatermark() > this.from
+  }
+
+  /** Whether it can become due: it does not wait for the replica to name it. */
+  get mayBeDue(): boolean {
+    return !this.isDue && !this.isGiven
   }
 
   /** Registers for changes of the partition. One registration serves all Fetches of the session: a poll costs nothing for an idle partition. */
@@ -222,14 +235,14 @@ export class FetchSession {
   /** @internal Called when a partition has records or bounds that are new, or cannot be read here any more. */
   advanced(partition: SessionPartition): void {
     this.markDue(partition)
-    this.waiter?.(partition)
+    if (partition.isDue) this.waiter?.(partition)
   }
   /** @internal Called when a replica is to hear a new high watermark: with the next response, which it does not hasten. */
   noted(partition: SessionPartition): void {
     this.markDue(partition)
   }
   private markDue(partition: SessionPartition): void {
-    if (partition.isDue) return
+    if (!partition.mayBeDue) return
     partition.isDue = true
     const last = this.due[this.due.length - 1]
     if (last !== undefined && last.turn > partition.turn) this.inOrder = false

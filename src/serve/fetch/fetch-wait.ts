@@ -148,9 +148,12 @@ export const wideWait = <A>(watch: SourceWatch, waitMs: number, deadlines: Deadl
     }
   }, then)
 
-/** The result of `then`: when `watching` has enough, after `waitMs`, or earlier when the node is short of memory. */
-export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>): Later<A> =>
-  new Later((ready) => {
+/**
+ * The result of `then`: when `watching` has enough, after `waitMs`, or earlier when the node is short of memory; where it `yields`, also at the next request
+ * of the connection.
+ */
+export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>, yields = false): Later<A> => {
+  const begin: Later<A>["begin"] = (ready) => {
     let isOver = false
     let stop: (() => void) | undefined
     const deadline = deadlines.after(waitMs, () => {
@@ -171,4 +174,6 @@ export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines,
       deadline.cancel()
       stop?.()
     }
-  }, then)
+  }
+  return new Later(begin, then, yields)
+}

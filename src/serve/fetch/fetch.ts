@@ -173,7 +173,7 @@ class Fetching {
   private wholeResponse(topics: ReadonlyArray<TopicRequest>, { nodeEndpoints }: Pass, responses: ReadonlyArray<TopicResponse>): FetchResponse {
     const opens = this.hasSessions && this.request.sessionEpoch === openingEpoch
     const sessionId = opens ? this.openSession(topics, responses) : 0
-    return { errorCode: 0, sessionId, responses, nodeEndpoints }
+    return { errorCode: 0, sessionId, overlaps: sessionId !== 0 && this.broker !== undefined, responses, nodeEndpoints }
   }
 
   /** Opens a session with the partitions of this request and response. Returns its id; 0 if there is no room for a session. */
@@ -217,12 +217,13 @@ class Fetching {
     const pass = this.pass()
     const answers = walkDue(session.duePartitions, pass)
     if (this.isEnough(pass)) return settled(session, session.duePartitions, pass, answers, this.options)
-    return within(watchPartitions(find, session, this.bytesMin), this.request.maxWaitMs, deadlines, () => {
+    const again = (): FetchResult => {
       if (this.isOvertaken(session)) return overtaken(session)
       if (session.duePartitions.length > partitionsAtOnce) return new Sliced(() => this.dueInSlices(session))
-      const again = this.pass()
-      return settled(session, session.duePartitions, again, walkDue(session.duePartitions, again), this.options)
-    })
+      const next = this.pass()
+      return settled(session, session.duePartitions, next, walkDue(session.duePartitions, next), this.options)
+    }
+    return within(watchPartitions(find, session, this.bytesMin), this.request.maxWaitMs, deadlines, again, session.isPrivileged)
   }
   private *incrementalInSlices(session: FetchSession, request: FetchRequest): Steps<FetchResult> {
     const isThere = yield* this.change(session, request)
@@ -309,7 +310,8 @@ const settled = (
 /**
  * Fetch: returns record batches as they are in the logs, as many as the limits allow, never a part of one.
  * With fewer than `minBytes` and no error it waits for more, at most `maxWaitMs`: only then is the result a Later. While responses that clients have not read fill the
- * memory for responses, it waits for free memory, and returns no records if there is none in time.
+ * memory for responses, it waits for free memory, and returns no records if there is none in time. In the session of a replica the next request of the
+ * connection ends the wait: a follower sends it when a log of its own was synced (`overlaps` of the response that opens the session).
  * Errors of a partition: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_OUT_OF_RANGE,
  * UNSUPPORTED_COMPRESSION_TYPE, KAFKA_STORAGE_ERROR; of the request: INCONSISTENT_CLUSTER_ID, and for sessions (KIP-227) FETCH_SESSION_ID_NOT_FOUND,
  * INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR. Read committed is the same as read uncommitted.

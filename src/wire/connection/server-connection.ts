@@ -249,6 +249,7 @@ export class ServerConnection implements Listener, OpenConnection {
     const chunk = this.framer.ownsMemory ? undefined : this.chunk
     if (chunk !== undefined) this.keptFrames++
     this.slots.add(slotOf(found, this.session, frame, chunk))
+    if (this.slots.yields) this.hurry()
   }
   /** Releases the frame: the handler does not need it, though the response may still be due. */
   private letGoOf({ chunk, context }: Slot): void {
@@ -339,8 +340,7 @@ export class ServerConnection implements Listener, OpenConnection {
   /** Makes the response at the end of the turn, so that it has all records that were appended in this turn. */
   private wait(slot: Slot, later: Later<unknown>): void {
     slot.since = this.server.seconds
-    slot.early = later.early
-    slot.stop = later.begin((make) => queueMicrotask(() => this.made(slot, make)))
+    if (this.slots.wait(slot, later, (make) => queueMicrotask(() => this.made(slot, make)))) this.hurry()
   }
   private made(slot: Slot, make: () => unknown): void {
     if (this.ended) return

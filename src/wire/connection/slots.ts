@@ -1,3 +1,4 @@
+import type { Later } from "../later.ts"
 import { RequestContext, type Route } from "../route.ts"
 import type { Ready, Routed } from "../routing/route-table.ts"
 import type { Session } from "../session.ts"
@@ -70,6 +71,8 @@ export class Slots {
   private next = 0
   /** Unordered ones that are done; undefined on a connection that has none. */
   private early: Array<Slot> | undefined
+  /** The next request ends the wait of the one that waits. */
+  yields = false
   private under = 0
   private running = 0
   private blocking = 0
@@ -96,6 +99,17 @@ export class Slots {
     }
     return undefined
   }
+  /** Begins a wait; `ready` is called once, unless the wait is called off. Returns whether it has to end at once: it yields to a request that came already. */
+  wait(slot: Slot, later: Later<unknown>, ready: (make: () => unknown) => void): boolean {
+    slot.early = later.early
+    this.yields = later.yields
+    slot.stop = later.begin((make) => {
+      // Its response is about to be made, and is not made early as well.
+      slot.early = undefined
+      ready(make)
+    })
+    return later.yields && this.next < this.slots.length
+  }
   /** Ends that wait; returns the request and the function that makes its response. */
   callOff(): readonly [slot: Slot, make: () => unknown] | undefined {
     const slot = this.oldestWait
@@ -103,6 +117,7 @@ export class Slots {
     if (slot === undefined || early === undefined) return undefined
     slot.stop?.()
     slot.stop = slot.early = undefined
+    this.yields = false
     return [slot, early]
   }
   /** Sets the bytes of memory that a request holds. */

@@ -6,6 +6,8 @@ import { DerivedState } from "../../../src/broker/partition/replica/derived-stat
 import { FollowedLog } from "../../../src/broker/partition/replica/followed-log.ts"
 import { Following } from "../../../src/broker/partition/replica/following.ts"
 import { HighWatermarks } from "../../../src/broker/partition/upkeep/high-watermarks.ts"
+import { Fetches } from "../../../src/broker/replication/fetches.ts"
+import { SessionPartition } from "../../../src/serve/fetch/fetch-session.ts"
 import { exchanged } from "./exchanged.ts"
 import type { Mutant } from "./mutant.ts"
 
@@ -204,6 +206,32 @@ const namedWhileCut = replicated("named-while-cut", "a follower names the end of
   answered(FollowedLog.prototype, "isChanging", () => false)
 )
 
+const earlierAnswer = replicated("earlier-answer", "a follower takes the answer to an earlier fetch for the answer to the last one", () =>
+  exchanged(
+    Fetches.prototype,
+    "answeredBy",
+    (real) =>
+      function (this: Fetches, key) {
+        return real.call(this, key, Number.MAX_SAFE_INTEGER)
+      }
+  )
+)
+
+const givenAgain = replicated("given-again", "a leader gives a replica its records again with each answer, until it names the partition", () =>
+  exchanged(
+    SessionPartition.prototype,
+    "told",
+    (real) =>
+      function (this: SessionPartition, ...args) {
+        const isDue = real.apply(this, args)
+        const partition = this as unknown as { isGiven: boolean }
+        const wasGiven = partition.isGiven
+        partition.isGiven = false
+        return isDue || wasGiven
+      }
+  )
+)
+
 const cutIgnored = replicated("cut-ignored", "a follower does not cut its log where it leaves that of the leader", () =>
   exchanged(FollowedLog.prototype, "cutTo", () => () => Effect.void)
 )
@@ -252,6 +280,8 @@ export const replicaMutants: ReadonlyArray<Mutant> = [
   oldBrokerEpoch,
   fetchBeforeSync,
   namedWhileCut,
+  earlierAnswer,
+  givenAgain,
   cutIgnored,
   epochsNotCut,
   producersNotFollowed

@@ -100,6 +100,42 @@ describe("fetch sessions", () => {
     expect(named(now(id, 9))).toEqual(["a-1 3", "a-2 3"])
   })
 
+  test("a replica is told about a partition that gave it records when it names it again, and about the others meanwhile", () => {
+    const { now, serve, request, table } = setUp()
+    table.create("a", 2)
+    for (const partition of [0, 1]) Object.assign(table.at("a", partition) ?? {}, { fetchedBy: () => undefined })
+    const replica = { replicaId: 7 }
+    const first = now(
+      0,
+      0,
+      [
+        ["a", 0, 0],
+        ["a", 1, 0]
+      ],
+      replica
+    )
+    expect(first.overlaps).toBe(true)
+    const id = first.sessionId as number
+    table.at("a", 0)?.append("x")
+    expect(named(now(id, 1, [], replica))).toEqual(["a-0 0"])
+    // It syncs the record: neither this partition nor what is appended to it is for the next requests.
+    expect(named(now(id, 2, [], replica))).toEqual([])
+    table.at("a", 0)?.append("y")
+    table.at("a", 1)?.append("z")
+    expect(named(now(id, 3, [], replica))).toEqual(["a-1 0"])
+    const waiting = serve(request(id, 4, [], { ...replica, maxWaitMs: 60_000 }), { version: 12, session: { clientHost: "here" } })
+    if (!(waiting instanceof Later)) throw new Error("it does not wait")
+    let isReady = false
+    const stop = waiting.begin(() => void (isReady = true))
+    table.at("a", 0)?.append("w")
+    expect([isReady, waiting.yields]).toEqual([false, true])
+    stop()
+    expect(named(now(id, 5, [["a", 0, 1]], replica))).toEqual(["a-0 1,2"])
+    // As at first, where it did not take the records.
+    expect(named(now(id, 6, [["a", 0, 1]], replica))).toEqual(["a-0 1,2"])
+    expect(now(0, 0, [["a", 0, 0]]).overlaps).not.toBe(true)
+  })
+
   test("a partition that gave records comes last afterwards, so that a full response starves no partition", () => {
     const { now, table } = setUp()
     table.create("a", 3)

@@ -32,6 +32,44 @@ for (const [name, layer] of transports) {
     )
   })
 
+  test(`the next request of the connection ends a wait that yields, whenever it comes, and the order stays, ${name}`, () => {
+    const begun: Array<Ready> = []
+    let calledOff = 0
+    const yielding = (id: number) =>
+      new Later<ReturnType<typeof reply>>(
+        (ready) => {
+          begun.push(ready)
+          return () => void calledOff++
+        },
+        () => reply(id),
+        true
+      )
+    return onStage(layer(), [heartbeat((id) => (id < 10 ? reply(id) : yielding(id)))], ({ raw }) =>
+      Effect.gen(function* () {
+        const client = yield* raw
+        client.ask(Heartbeat, 4, beat(10))
+        yield* eventually("the first waits", () => begun.length === 1)
+        expect(client.beats).toEqual([])
+        client.ask(Heartbeat, 4, beat(11))
+        yield* eventually("the first is answered, and the second waits", () => begun.length === 2)
+        expect(client.beats).toEqual([10])
+        for (const id of [12, 13, 1]) client.ask(Heartbeat, 4, beat(id))
+        yield* eventually("all are answered", () => client.frames.length === 5)
+        expect(client.beats).toEqual([10, 11, 12, 13, 1])
+        expect(calledOff).toBe(4)
+        // One whose wait is over when the next request comes is answered once.
+        client.ask(Heartbeat, 4, beat(14))
+        yield* eventually("it waits", () => begun.length === 5)
+        client.ask(Heartbeat, 4, beat(2))
+        begun[4]?.(() => reply(14))
+        yield* eventually("both are answered", () => client.frames.length === 7)
+        client.ask(Heartbeat, 4, beat(3))
+        yield* eventually("the next one, too", () => client.frames.length === 8)
+        expect(client.beats).toEqual([10, 11, 12, 13, 1, 14, 2, 3])
+      })
+    )
+  })
+
   test(`one that is ready at once is sent, one that fails closes only its own connection, one whose client disconnects is cancelled, ${name}`, () => {
     let calledOff = 0
     const handle = (id: number) =>
