@@ -131,6 +131,12 @@ const fetchAt = (world: Readable, place: TopicPartition, offset: number, maxByte
 const extentAt = (world: Readable, place: TopicPartition) =>
   Effect.flatMap(linkToLeader(world, place), (link) => (link === undefined ? Effect.succeed(undefined) : extentOf(link, place)))
 
+/** What the last reading found: `since` when, in the order of the history. */
+interface FinalRead extends Pick<Fetched, "batches"> {
+  readonly since: number
+  readonly end: number
+}
+
 /** How long the last reading asks again for what no broker serves, ms, and the pause between two questions. */
 const answerMs = 5000
 const pauseMs = 500
@@ -145,34 +151,49 @@ const answered = <A>(ask: Looking<A | undefined>): Looking<A | undefined> =>
     }
   })
 
+/** Reads a log from its start to its end; returns undefined, and notes it, where that cannot be done. */
+const readLog = (world: Readable, place: TopicPartition): Looking<FinalRead | undefined> =>
+  Effect.gen(function* () {
+    const { recorder } = world
+    const name = `${place.topic}-${place.partition}`
+    let since = recorder.next()
+    let batches: ReadonlyArray<Fetched["batches"][number]> = []
+    let extent = yield* answered(extentAt(world, place))
+    for (let next = extent?.start ?? 0; extent !== undefined; ) {
+      const { end } = extent
+      // A leader that was elected since may not know yet that all up to the end is committed.
+      const knowsEnd = (fetched: Fetched | undefined) => (fetched === undefined || fetched.highWatermark < end ? undefined : fetched)
+      const fetched = yield* answered(Effect.map(fetchAt(world, place, next, 1_000_000), knowsEnd))
+      if (fetched !== undefined) {
+        const fresh = fetched.batches.filter(({ lastOffset }) => lastOffset >= next)
+        batches = [...batches, ...fresh]
+        next = (fresh.at(-1)?.lastOffset ?? next - 1) + 1
+        if (next >= fetched.highWatermark || fresh.length === 0) return { since, batches, end }
+        continue
+      }
+      // One that was elected since may have deleted more: no leader has confirmed that, and the log is read as it is there.
+      extent = yield* answered(extentAt(world, place))
+      if (extent !== undefined && extent.start <= next) {
+        recorder.unfinished.push(`${name} could not be read from ${next} on`)
+        return undefined
+      }
+      since = recorder.next()
+      batches = []
+      next = extent?.start ?? next
+    }
+    recorder.unfinished.push(`no broker tells where ${name} starts and ends`)
+    return undefined
+  })
+
 /** Reads every log from its start to its end, and every committed offset of the members' groups. */
 export const readAll = (world: Readable, { memberGroups }: Pick<Crew, "memberGroups">, topics: Topics): Looking<void> =>
   Effect.gen(function* () {
     const { recorder } = world
     const linkTo = yield* linksToCoordinators(world)
     for (const place of placesOf(topics)) {
-      const name = `${place.topic}-${place.partition}`
-      const since = recorder.next()
-      const batches: Array<Fetched["batches"][number]> = []
-      const extent = yield* answered(extentAt(world, place))
-      if (extent === undefined) {
-        recorder.unfinished.push(`no broker tells where ${name} starts and ends`)
-        return
-      }
-      // A leader that was elected since may not know yet that all up to the end is committed.
-      const knowsEnd = (fetched: Fetched | undefined) => (fetched === undefined || fetched.highWatermark < extent.end ? undefined : fetched)
-      for (let next = extent.start; ; ) {
-        const fetched = yield* answered(Effect.map(fetchAt(world, place, next, 1_000_000), knowsEnd))
-        if (fetched === undefined) {
-          recorder.unfinished.push(`${name} could not be read from ${next} on`)
-          return
-        }
-        const fresh = fetched.batches.filter(({ lastOffset }) => lastOffset >= next)
-        batches.push(...fresh)
-        next = (fresh.at(-1)?.lastOffset ?? next - 1) + 1
-        if (next >= fetched.highWatermark || fresh.length === 0) break
-      }
-      recorder.logs.push({ ...place, since, at: recorder.next(), source: "final", batches, end: extent.end })
+      const read = yield* readLog(world, place)
+      if (read === undefined) return
+      recorder.logs.push({ ...place, ...read, at: recorder.next(), source: "final" })
       for (const group of memberGroups.keys()) {
         const link = yield* linkTo(group)
         if (link !== undefined) yield* readOffset({ process: "observer", recorder }, link, group, place)
