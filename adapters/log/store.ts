@@ -137,7 +137,7 @@ class FileLogStore {
     const acquire = Effect.suspend((): Effect.Effect<{ readonly log: SegmentedLog; readonly at: LogDirectory }, LogFault> => {
       if (this.openNames.has(name)) return Effect.fail(busy(name))
       const at = this.placeOf(name, isNew)
-      return Either.isLeft(at) ? Effect.fail(at.left) : Effect.map(this.openAt(at.right, name, config), (log) => ({ log, at: at.right }))
+      return Either.isLeft(at) ? Effect.fail(at.left) : Effect.map(this.openAt(at.right, name, config, isNew), (log) => ({ log, at: at.right }))
     })
     const close = ({ at, log }: { readonly log: SegmentedLog; readonly at: LogDirectory }): Effect.Effect<void> =>
       Effect.ensuring(
@@ -153,14 +153,15 @@ class FileLogStore {
     )
   }
 
-  private openAt(at: LogDirectory, name: string, config: LogConfig): Effect.Effect<SegmentedLog, LogFault> {
+  private openAt(at: LogDirectory, name: string, config: LogConfig, isNew: boolean): Effect.Effect<SegmentedLog, LogFault> {
     const { openNames, progress } = this
     const parts = this.partsOf(at, name, config)
     openNames.add(name)
-    progress.begun()
+    // A log that is made has nothing to recover.
+    if (!isNew) progress.begun()
     return Effect.onExit(openLog(parts), (exit) =>
       Effect.sync(() => {
-        progress.ended(Exit.isSuccess(exit))
+        if (!isNew) progress.ended(Exit.isSuccess(exit))
         if (Exit.isSuccess(exit)) return at.hold(name, exit.value)
         openNames.delete(name)
         parts.recoveryPoint.close()

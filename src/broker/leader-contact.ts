@@ -145,7 +145,6 @@ interface Reachability {
 }
 
 const reachability = (pointer: LeaderPointer): Reachability => {
-  const { addresses } = pointer
   let isReached: boolean | undefined
   let lastOlder: string | undefined
   const lost = (fault: LinkFault): Effect.Effect<void> => {
@@ -159,8 +158,8 @@ const reachability = (pointer: LeaderPointer): Reachability => {
     if (before === false) return Effect.void
     return Effect.logWarning(
       before === undefined
-        ? `Waiting for the leader at ${addresses}: ${fault.message}`
-        : `The connection to the leader at ${addresses} is lost; reconnecting: ${fault.message}`
+        ? `Waiting for the leader at ${pointer.addresses}: ${fault.message}`
+        : `The connection to the leader at ${pointer.addresses} is lost; reconnecting: ${fault.message}`
     )
   }
   const reached = Effect.suspend(() => {

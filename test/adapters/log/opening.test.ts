@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Effect, Either, Exit, Scope } from "effect"
+import { Clock, Effect, Either, Exit, Logger, Scope } from "effect"
 import type { Disk, DiskFile, OpenMode } from "../../../adapters/log/disk/disk.ts"
 import { DiskError, MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { defaultStoreBounds, makeStore } from "../../../adapters/log/store.ts"
@@ -87,4 +87,26 @@ test("an interrupted removal is finished at the next start; a directory with a s
   }
   await Effect.runPromise(Effect.scoped(storeOn(disk)))
   expect(disk.list(root)).toEqual(["backup-delete"])
+})
+
+// Many topics that are created at once take longer than a restart's patience; the node has run for days, perhaps.
+test("logs that are made are not said to be recovered; those that were there are", async () => {
+  let ns = 0n
+  const clock: Clock.Clock = Object.assign(Object.create(Clock.make()) as Clock.Clock, { unsafeCurrentTimeNanos: () => (ns += 100_000_000n) })
+  const said: Array<string> = []
+  const logger = Logger.make(({ message }) => void said.push(String(message)))
+  const disk = new WatchedDisk(new MemoryDisk())
+  const openAll = (isNew: boolean) =>
+    Effect.scoped(
+      Effect.flatMap(storeOn(disk), (store) =>
+        Effect.forEach(Array(20).keys(), (nth) => store.open(topicId, nth, smallConfig, isNew), { concurrency: 20, discard: true })
+      )
+    )
+  const run = Effect.gen(function* () {
+    yield* openAll(true)
+    expect(said).toEqual([])
+    yield* openAll(false)
+  })
+  await Effect.runPromise(Effect.withClock(Effect.provide(run, Logger.replace(Logger.defaultLogger, logger)), clock))
+  expect(said[0]).toMatch(/^recovering: \d+ of 20 logs are open$/)
 })

@@ -4,6 +4,7 @@ import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { BrokerFault, leaderRefused } from "../../../src/broker/fault.ts"
 import { LeaderContact } from "../../../src/broker/leader-contact.ts"
+import type { Address } from "../../../src/ports/transport.ts"
 import { ApiVersions } from "../../../src/protocol/message/18-api-versions.ts"
 import { route } from "../../../src/wire/route.ts"
 import { serve } from "../../../src/wire/server.ts"
@@ -15,13 +16,14 @@ const routes = [route(ApiVersions, {}, () => ({ errorCode: 0, apiKeys: [] }))]
 
 /** Runs `use` in virtual time with the contact of a broker on a network, and collects the lines of its log. */
 const withContact = <A>(
-  use: (contact: LeaderContact["Type"], network: MemoryNetwork, lines: ReadonlyArray<string>) => Effect.Effect<A, unknown, Scope.Scope>
+  use: (contact: LeaderContact["Type"], network: MemoryNetwork, lines: ReadonlyArray<string>) => Effect.Effect<A, unknown, Scope.Scope>,
+  to: Address = leader
 ) => {
   const network = new MemoryNetwork()
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => void (LogLevel.greaterThanEqual(logLevel, LogLevel.Info) && lines.push(String(message))))
   const program = Effect.gen(function* () {
-    const services = yield* Layer.build(Layer.provide(layerContact(leader), network.layer("broker")))
+    const services = yield* Layer.build(Layer.provide(layerContact(to), network.layer("broker")))
     return yield* use(Context.get(services, LeaderContact), network, lines)
   })
   return new VirtualClock().run(Effect.orDie(Effect.scoped(program).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))))
@@ -87,6 +89,22 @@ test("one line says that the leader is unreachable, one that the connection is t
       ])
     })
   ))
+
+// The broker of a node that leads is made before the port of its own listener is known.
+test("the lines name the port that the leader has by then", () => {
+  const own = { host: leader.host, port: 0 }
+  return withContact(
+    (contact, _, lines) =>
+      Effect.gen(function* () {
+        own.port = leader.port
+        const kept = yield* Effect.fork(contact.keep("test", () => Effect.never))
+        yield* Effect.sleep("1 second")
+        yield* Fiber.interrupt(kept)
+        expect(lines).toEqual([expect.stringContaining("Waiting for the leader at leader:9092")])
+      }),
+    own
+  )
+})
 
 test("a BrokerFault ends the attempts", () =>
   withContact((contact, network) =>
