@@ -39,10 +39,15 @@ export type ConsumerEvent =
       readonly nextOffset: number
       readonly reason: string
     }
+  /**
+   * The partition has no message at `offset`: retention deleted it, or the log is shorter. It is read from `nextOffset`
+   * on (`from`). The messages between were not delivered.
+   */
+  | { readonly _tag: "OffsetReset"; readonly topic: string; readonly partition: number; readonly offset: number; readonly nextOffset: number }
   /** The topic was deleted and created again. It is read from its first message. */
   | { readonly _tag: "TopicRecreated"; readonly topic: string; readonly partition: number }
 
-const warnings: ReadonlySet<ConsumerEvent["_tag"]> = new Set(["PartitionsLost", "Rejoining", "CommitFailed", "RecordsSkipped"] as const)
+const warnings: ReadonlySet<ConsumerEvent["_tag"]> = new Set(["PartitionsLost", "Rejoining", "CommitFailed", "RecordsSkipped", "OffsetReset"] as const)
 
 const named = (partitions: ReadonlyArray<TopicPartition>): string => partitions.map(({ partition, topic }) => `${topic}-${partition}`).join(", ")
 const placed = (partitions: ReadonlyArray<PartitionOffset>): string =>
@@ -72,6 +77,11 @@ const logged = (event: ConsumerEvent): readonly [message: string, annotations: R
       return ["A node responds again", { node: event.nodeId }]
     case "RecordsSkipped":
       return [`Skipped: ${event.reason}`, { topic: event.topic, partition: event.partition, offset: event.offset }]
+    case "OffsetReset":
+      return [
+        `${event.topic}-${event.partition} does not have the offset ${event.offset}, and is read from ${event.nextOffset} on`,
+        { topic: event.topic, partition: event.partition, offset: event.offset }
+      ]
     case "TopicRecreated":
       return ["The topic was created again and is read from its first message", { topic: event.topic, partition: event.partition }]
   }

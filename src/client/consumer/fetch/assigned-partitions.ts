@@ -392,8 +392,8 @@ export class AssignedPartitions {
     return Effect.map(offsetInRange(client, settings.isolation, this.whenOutOfRange, { ...placeOf(reader), offset: from }), (offset) => {
       // Closed, or moved by a seek, during the search.
       if (reader.closed || reader.fetchFrom !== from) return
-      reader.seek(offset)
-      this.fetcher.wake()
+      this.seek(reader, offset)
+      if (offset !== from) this.publishLater({ _tag: "OffsetReset", ...placeOf(reader), offset: from, nextOffset: offset })
     })
   }
 }

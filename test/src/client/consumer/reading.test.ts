@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Either } from "effect"
+import { Effect, Either, Stream } from "effect"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
+import type { ConsumerEvent } from "../../../../src/client/consumer/events.ts"
 import type { ConsumerService } from "../../../../src/client/consumer/service.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
 import { leader, withFake } from "../support.ts"
@@ -118,6 +119,23 @@ describe("reading partitions without a group", () => {
         fake.add("orders", 1)
         yield* send(["new"])
         expect(yield* take(consumer, 1)).toEqual(["0@0 new"])
+      })
+    ))
+
+  test("an offset that the partition lacks is left with an event", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        yield* send(["a", "b"])
+        const consumer = yield* Consumer.make({ leader })
+        const events: Array<ConsumerEvent> = []
+        yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) => Effect.sync(() => events.push(event))))
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+        yield* take(consumer, 2)
+        yield* consumer.seek("orders", 0, 50)
+        expect(yield* consumer.poll({ timeoutMs: 5000 })).toEqual([])
+        expect(yield* consumer.positions).toEqual([{ topic: "orders", partition: 0, offset: 2 }])
+        expect(events).toEqual([{ _tag: "OffsetReset", topic: "orders", partition: 0, offset: 50, nextOffset: 2 }])
       })
     ))
 
