@@ -8,7 +8,8 @@ export const producing: ReadonlyArray<Case> = [
     name: "a message keeps its key, value, timestamp, and its headers in their order, also repeated names and null",
     run: (site) =>
       Effect.gen(function* () {
-        const topic = yield* topicOf(site)
+        // The time of a message is of long ago: without this setting the cluster deletes it when it next looks for old ones.
+        const topic = yield* topicOf(site, 1, { "retention.ms": "-1" })
         const producer = yield* producerOf(site)
         const headers = [
           { key: "b", value: "1" },

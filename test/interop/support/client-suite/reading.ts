@@ -1,8 +1,10 @@
 import { expect } from "bun:test"
-import { Effect, Either } from "effect"
+import { Effect, Either, Stream } from "effect"
 import { diagnose } from "../../../../src/programs/library.ts"
-import { adminOf, type Case, consumerOf, failureOf, numbered, polled, producerOf, readerOf, textsOf, topicOf } from "./site.ts"
+import { adminOf, type Case, consumerOf, failureOf, numbered, polled, producerOf, readerOf, textsOf, topicOf, until } from "./site.ts"
 
+/** The messages have times of long ago: without this setting the cluster deletes them when it next looks for old ones. */
+const kept = { "retention.ms": "-1" }
 const ten = numbered(10).map((value, at) => ({ value, partition: 0, timestamp: 1_000_000 + at * 1000 }))
 
 export const reading: ReadonlyArray<Case> = [
@@ -10,7 +12,7 @@ export const reading: ReadonlyArray<Case> = [
     name: "offsets by time, positions, lag and seek",
     run: (site) =>
       Effect.gen(function* () {
-        const topic = yield* topicOf(site)
+        const topic = yield* topicOf(site, 1, kept)
         const producer = yield* producerOf(site)
         yield* producer.sendBatch(topic, ten)
         const consumer = yield* consumerOf(site)
@@ -47,10 +49,10 @@ export const reading: ReadonlyArray<Case> = [
       })
   },
   {
-    name: "deleted records are passed, as `from` says",
+    name: "deleted records are passed, as `from` says, and an event tells it",
     run: (site) =>
       Effect.gen(function* () {
-        const topic = yield* topicOf(site)
+        const topic = yield* topicOf(site, 1, kept)
         const producer = yield* producerOf(site)
         yield* producer.sendBatch(topic, ten)
         const admin = yield* adminOf(site)
@@ -58,9 +60,13 @@ export const reading: ReadonlyArray<Case> = [
         expect(Either.getOrThrow(result)).toEqual({ first: 6 })
         expect((yield* polled(yield* readerOf(site, topic), 4))[0]?.offset).toBe(6)
         const consumer = yield* consumerOf(site)
+        const resets: Array<unknown> = []
+        yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) => Effect.sync(() => event._tag === "OffsetReset" && resets.push(event))))
         yield* consumer.assign([{ topic, partition: 0, at: "earliest" }])
         yield* consumer.seek(topic, 0, 2)
         expect((yield* polled(consumer, 4))[0]?.offset).toBe(6)
+        yield* until(() => resets.length > 0)
+        expect(resets).toEqual([{ _tag: "OffsetReset", topic, partition: 0, offset: 2, nextOffset: 6 }])
       })
   },
   {

@@ -64,6 +64,10 @@ const settings = (ports: Readonly<Record<ListenerName | "CONTROLLER", number>>, 
     "offsets.topic.num.partitions=1",
     "transaction.state.log.num.partitions=1",
     "controlled.shutdown.enable=false",
+    // Kafka deletes old records 30 s after its start and then each 5 minutes: a case whose timestamps are older than
+    // retention.ms would fail only where it runs at that time.
+    "log.initial.task.delay.ms=100",
+    "log.retention.check.interval.ms=100",
     "listener.name.mutual.ssl.client.auth=required",
     "listener.name.sasl.plain.connections.max.reauth.ms=" + sessionMs,
     "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
