@@ -55,6 +55,8 @@ export class FakeCluster {
   readonly seen: Array<string> = []
   /** Errors to answer with, by API name, the next first. */
   readonly errors = new Map<string, Array<KafkaError>>()
+  /** How long a fetch waits in the queue of a busy node, ms. */
+  fetchQueueMs = 0
   /** Fetches are answered at once, with nothing but an empty partition of this topic. */
   strayTopicId: string | undefined
   /** The replica that a leader names to consumers of a rack (KIP-392). The other nodes are followers then, and answer fetches as `followerError` says. */
@@ -244,6 +246,7 @@ export class FakeCluster {
       const ready = now.responses.some(({ partitions }) =>
         partitions.some(({ errorCode: code, preferredReadReplica, records }) => code !== 0 || preferredReadReplica >= 0 || (records?.length ?? 0) > 0)
       )
+      if (this.fetchQueueMs > 0) return Effect.delay(Effect.sync(answer), this.fetchQueueMs)
       return ready ? now : Effect.delay(Effect.sync(answer), maxWaitMs)
     })
   }

@@ -15,8 +15,13 @@ import type { PartitionReader } from "./partition-reader.ts"
 import { FetchConfig, type FetchSettings } from "./settings.ts"
 
 const never = Number.POSITIVE_INFINITY
-/** A node that sends no byte for this long after `fetchWaitMs` is called again on another connection, ms. */
+/**
+ * A node that sends no byte for this long after `fetchWaitMs` is called again on another connection, ms. Twice as long
+ * after each silence in a row: the node may be busy, and would otherwise be left before each of its responses.
+ */
 const silentMs = 5000
+/** How often the silence is doubled, at most. */
+const silencesMax = 8
 
 /** What the consumer does with the results. */
 interface FetchListener {
@@ -50,6 +55,8 @@ export class Fetcher {
   private readonly changed = new Signal()
   /** Nodes whose last fetch failed. */
   private readonly failing = new Set<number>()
+  /** Silences in a row of the nodes whose last fetch timed out, or was answered after `silentMs`. */
+  private readonly silences = new Map<number, number>()
   /** Topics whose leaders are requested before they are fetched again. */
   private readonly stale = new Set<string>()
 
@@ -176,10 +183,14 @@ export class Fetcher {
     const fetch = fetchRequest(readers, client.metadata.view(), settings, Math.min(settings.fetchBytesMax, freeBytes), session)
     const { request, versionMax, versionMin } = fetch
     const timeoutMs = settings.fetchWaitMs + client.options.requestTimeoutMs
-    const silenceMs = settings.fetchWaitMs + Math.min(client.options.requestTimeoutMs, silentMs)
+    const silences = this.silences.get(node.id) ?? 0
+    const silenceMs = settings.fetchWaitMs + Math.min(client.options.requestTimeoutMs, silentMs * 2 ** silences)
+    const sentAt = this.now()
     return Effect.match(client.pool.call(node.address, Fetch, request, { lane: "fetch", timeoutMs, silenceMs, versionMax, versionMin }), {
       onSuccess: (response) => {
         if (this.failing.delete(node.id)) this.listener.onNode(node.id, undefined)
+        // A node that is as slow as before keeps its time.
+        if (this.now() - sentAt <= settings.fetchWaitMs + silentMs) this.silences.delete(node.id)
         this.receive(response, fetch, session, wasOpening)
       },
       // The leaders may have changed with the connection, and the metadata request shows whether a node responds at
@@ -187,6 +198,7 @@ export class Fetcher {
       onFailure: (error) => {
         session.restart()
         if (error._tag === "AnswerTooLarge" || isRefusedConnection(error)) return this.onPermanent(readers, error)
+        if (error._tag === "RequestTimedOut") this.silences.set(node.id, Math.min(silencesMax, silences + 1))
         if (!this.failing.has(node.id)) this.listener.onNode(node.id, error.message)
         this.failing.add(node.id)
         for (const reader of readers) {

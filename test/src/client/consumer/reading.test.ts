@@ -122,6 +122,38 @@ describe("reading partitions without a group", () => {
       })
     ))
 
+  test("a node that is busy for longer than the silence of a half-open connection is read, too", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        yield* send(["a", "b", "c"])
+        const consumer = yield* Consumer.make({ leader })
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+        yield* take(consumer, 3)
+        fake.fetchQueueMs = 9000
+        const clock = yield* Effect.clock
+        const from = clock.unsafeCurrentTimeMillis()
+        for (let round = 0; round < 4; round++) {
+          yield* consumer.seek("orders", 0, 1)
+          const got: Array<number> = []
+          for (let polls = 0; polls < 40 && got.length < 2; polls++) got.push(...(yield* consumer.poll()).map(({ offset }) => offset))
+          expect(got).toEqual([1, 2])
+        }
+        // A fetch from the end is under way at each seek. One connection is left before its response, the first.
+        expect(clock.unsafeCurrentTimeMillis() - from).toBeLessThan(5500 + 8 * 9200)
+        // A node that has recovered is left as early as before.
+        fake.fetchQueueMs = 0
+        yield* consumer.seek("orders", 0, 0)
+        yield* take(consumer, 3)
+        yield* Effect.sleep(2000)
+        fake.network.freeze("client", "node0")
+        const frozenAt = clock.unsafeCurrentTimeMillis()
+        yield* send(["d"]).pipe(Effect.provide(fake.network.layer("elsewhere")))
+        yield* take(consumer, 1)
+        expect(clock.unsafeCurrentTimeMillis() - frozenAt).toBeLessThan(8000)
+      })
+    ))
+
   test("an offset that the partition lacks is left with an event", () =>
     withFake((fake) =>
       Effect.gen(function* () {
