@@ -1,4 +1,5 @@
 import { type Clock, Effect, Exit } from "effect"
+import { loopTurn } from "../../ports/event-loop.ts"
 import { type OffsetsError, type StartAt, startOffsets } from "../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { Closed, CommitRefused, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
@@ -127,16 +128,18 @@ export class Session {
     const { partitions } = this.context
     return Effect.gen(this, function* () {
       yield* this.open
-      for (;;) {
+      for (let isLast = false; ; ) {
         const reason = this.idleReason
         if (reason !== undefined) return yield* new NotSubscribed({ reason })
         const records = partitions.take(maxRecords)
         if (records.length > 0) return records
         const error = this.group?.failed ?? partitions.takeDefect() ?? partitions.takeError()
         if (error !== undefined) return yield* Effect.fail(error)
+        if (isLast) return []
         const leftMs = until - monotonicMs(this.clock)
-        if (leftMs <= 0) return []
-        yield* partitions.arrived.waitAtMost(leftMs)
+        isLast = leftMs <= 0
+        // A process that was paused, or had no processor, finds its timers due before it has read what arrived meanwhile.
+        yield* isLast ? loopTurn : partitions.arrived.waitAtMost(leftMs)
         yield* this.open
       }
     })

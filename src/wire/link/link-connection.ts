@@ -201,7 +201,8 @@ export class LinkConnection implements Listener {
     if (deadline >= this.timerAt || this.lost !== undefined) return
     this.timerAt = deadline
     this.timer?.unsafeInterruptAsFork(FiberId.none)
-    const wait = this.clock.sleep(Duration.millis(Math.max(0, deadline - this.now())))
+    // A process that was paused, or had no processor, finds its timers due before it has read what arrived meanwhile.
+    const wait = Effect.zipRight(this.clock.sleep(Duration.millis(Math.max(0, deadline - this.now()))), this.clock.sleep(Duration.zero))
     // A link that is opened by a finalizer has a runtime that cannot be interrupted: its timer would outlive it, and hold the process.
     this.timer = Runtime.runFork(this.runtime)(Effect.interruptible(Effect.map(wait, this.timeUp)))
   }

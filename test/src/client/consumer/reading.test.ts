@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Either, Stream } from "effect"
+import { Effect, Either, Fiber, Stream } from "effect"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
 import type { ConsumerEvent } from "../../../../src/client/consumer/events.ts"
 import type { ConsumerService } from "../../../../src/client/consumer/service.ts"
@@ -151,6 +151,25 @@ describe("reading partitions without a group", () => {
         yield* send(["d"]).pipe(Effect.provide(fake.network.layer("elsewhere")))
         yield* take(consumer, 1)
         expect(clock.unsafeCurrentTimeMillis() - frozenAt).toBeLessThan(8000)
+      })
+    ))
+
+  test("a poll returns what is there when its time is over: a process that was paused reads it after its timers", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.network.conditions = { ...fake.network.conditions, delayMs: [0, 0] }
+        fake.add("orders", 1)
+        yield* send(["a"])
+        const consumer = yield* Consumer.make({ leader })
+        const place = { topic: "orders", partition: 0 }
+        yield* consumer.pause(place)
+        yield* consumer.assign([{ ...place, at: "earliest" }])
+        // The response and the end of the poll are due at the same time, and the timer of the poll was set first.
+        fake.fetchQueueMs = 3000
+        const polling = yield* Effect.fork(consumer.poll({ timeoutMs: 3000 }))
+        yield* Effect.yieldNow()
+        yield* consumer.resume(place)
+        expect((yield* Fiber.join(polling)).map(({ text }) => text)).toEqual(["a"])
       })
     ))
 

@@ -94,6 +94,16 @@ describe("a link in time", () => {
       })
     ))
 
+  test("a response that is there when the deadline passes is taken: a process that was paused reads it after its timers", () =>
+    inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(id), reply(id)))], ({ address }) =>
+      Effect.gen(function* () {
+        const link = yield* connect(address, linkOptions)
+        expect((yield* link.call(Heartbeat, beat(700), { timeoutMs: 700 })).throttleTimeMs).toBe(700)
+        expect((yield* link.call(Heartbeat, beat(800), { timeoutMs: 5000, silenceMs: 800 })).throttleTimeMs).toBe(800)
+        expect((yield* Effect.flip(link.call(Heartbeat, beat(701), { timeoutMs: 700 })))._tag).toBe("CallTimeout")
+      })
+    ))
+
   test("calls over the bound wait their turn, and their wait counts", () =>
     inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(100), reply(id)))], ({ address }) =>
       Effect.gen(function* () {
