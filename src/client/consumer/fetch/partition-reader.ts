@@ -274,6 +274,9 @@ export class PartitionReader {
     this.position = offset
     this.failed = undefined
     this.notBefore = 0
+    // Results from the old offset say nothing about this one.
+    this.idleResults = 0
+    this.stride = 1
     this.progress.restart(offset)
   }
 

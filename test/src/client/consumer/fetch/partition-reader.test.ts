@@ -52,3 +52,14 @@ test("a position goes back by a seek, and by nothing else", () => {
   reader.seek(1)
   expect(reader.next).toBe(1)
 })
+
+test("results without a whole batch are counted from the last seek on", () => {
+  const reader = new PartitionReader("orders", "id", 0, 5)
+  const incomplete = compacted(5, ["a"], ["a"]).bytes.subarray(0, 30)
+  for (let results = 0; results < 4; results++) reader.buffer(5, incomplete)
+  expect([reader.isIdle, reader.failed]).toEqual([true, undefined])
+  reader.seek(0)
+  expect(reader.isIdle).toBe(false)
+  reader.buffer(0, compacted(0, ["a"], ["a"]).bytes.subarray(0, 30))
+  expect(reader.failed).toBeUndefined()
+})
