@@ -13,7 +13,7 @@ const straySuffix = ".stray"
 const syncing = (disk: Disk, path: string): Effect.Effect<void, LogFault> => Effect.mapError(disk.syncDirectory(path), (error) => faultOf(path, "sync", error))
 
 /** Renames a directory that is to be removed, durably: a start finishes the removal. Then removes it. */
-const removeDirectory = ({ disk, path: root }: LogDirectory, name: string, doomedName: string): Effect.Effect<void, LogFault> =>
+export const removeDirectory = ({ disk, path: root }: LogDirectory, name: string, doomedName: string): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     const doomed = `${root}/${doomedName}${removedSuffix}`
     const path = `${root}/${name}`

@@ -24,6 +24,10 @@ export class LogCore {
   damage: LogFault | undefined
   /** Told when the log goes offline by itself. */
   hearDamage: ((fault: LogFault) => void) | undefined
+  /** The log is being moved to another data directory: told when bytes that may have been copied are replaced or cut. */
+  copy: { readonly forget: (from: Offset, to?: Offset) => void } | undefined
+  /** The log was closed, and everything of it is durable and as its files say. */
+  isClosedWell = false
   private readonly reads: FileReads
   private readonly turn = Effect.unsafeMakeSemaphore(1)
   private readonly removal: LaterRemoval
@@ -76,12 +80,14 @@ export class LogCore {
   /** Compaction wrote `by` in place of `old`: readers find it from now on. */
   replace(old: ReadonlyArray<SealedSegment>, by: SealedSegment): void {
     this.segments.replace(old, by)
+    this.copy?.forget(by.baseOffset, by.endOffset)
     this.reads.forget()
     this.parts.tail.dropBefore(by.endOffset)
   }
 
   /** The log was cut: what is remembered of the batches that went is forgotten. */
   forgetReads(): void {
+    this.copy?.forget(this.segments.active.baseOffset)
     this.reads.forget()
     this.parts.tail.clear()
   }

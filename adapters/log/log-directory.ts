@@ -21,7 +21,7 @@ interface HeldLog {
 const directoryForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
 export const removedSuffix = "-delete"
 /** A directory that a removal has renamed. Every other entry of a data directory stays, whatever its name. */
-const removedForm = /^[A-Za-z0-9_-]{22}-\d{1,10}-delete$/
+const removedForm = /^[A-Za-z0-9_-]{22}-\d{1,10}(\.moving|\.copied|\.moved)?-delete$/
 
 /** The file that shows whether there is space. A crash may leave it. */
 const probeName = "space-probe"

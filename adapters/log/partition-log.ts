@@ -40,7 +40,7 @@ export class SegmentedLog implements PartitionLog {
   private sparse: { readonly note: CompactionNote | undefined; readonly end: Offset } = { note: undefined, end: 0 }
 
   constructor(
-    private readonly core: LogCore,
+    readonly core: LogCore,
     /** Everything is as the clean close before left it. */
     private readonly isAsClosed: boolean
   ) {
@@ -184,6 +184,7 @@ export class SegmentedLog implements PartitionLog {
         syncing.noteRecoveryPoint({ isClean: true, syncFailed: false, indexesChecksum: list.active.indexesChecksum() })
       })
     core.hearDamage = undefined
+    core.isClosedWell = this.refusal() === undefined
     syncing.goOffline("The log was closed.", undefined)
     list.close()
     attempt(path.log, "close", () => parts.recoveryPoint.close())

@@ -13,6 +13,8 @@ import { SyncTimes } from "./disk/sync-times.ts"
 import { removeFrom, removeSetAside, setAside, setStray } from "./leaving-logs.ts"
 import { LogDirectory } from "./log-directory.ts"
 import type { LogParts } from "./log-parts.ts"
+import { MovesOfStore } from "./move/moves.ts"
+import { settleMoves, strandedMove } from "./move/unfinished.ts"
 import { openLog } from "./open-log.ts"
 import type { SegmentedLog } from "./partition-log.ts"
 import { OpeningProgress } from "./recovery/opening-progress.ts"
@@ -79,6 +81,8 @@ export const offlineAtStart = (path: string, fault: { readonly message: string }
 
 class FileLogStore {
   private readonly openNames = new Set<string>()
+  private readonly openLogs = new Map<string, { readonly core: SegmentedLog["core"]; readonly at: LogDirectory }>()
+  readonly moves: MovesOfStore
   private readonly pace: Pace
   private readonly progress: OpeningProgress
 
@@ -92,6 +96,7 @@ class FileLogStore {
   ) {
     this.progress = new OpeningProgress(clock, () => directories.reduce((sum, { logCount }) => sum + logCount, 0))
     this.pace = new Pace(clock, this.progress.tell)
+    this.moves = new MovesOfStore(directories, this.openLogs, clock)
   }
 
   private get working(): ReadonlyArray<LogDirectory> {
@@ -133,7 +138,10 @@ class FileLogStore {
 
   readonly open: Service["open"] = (topicId, partition, config, isNew = false) => {
     const name = nameOf(topicId, partition)
-    const release = Effect.sync(() => void this.openNames.delete(name))
+    const release = Effect.sync(() => {
+      this.openNames.delete(name)
+      this.openLogs.delete(name)
+    })
     const acquire = Effect.suspend((): Effect.Effect<{ readonly log: SegmentedLog; readonly at: LogDirectory }, LogFault> => {
       if (this.openNames.has(name)) return Effect.fail(busy(name))
       const at = this.placeOf(name, isNew)
@@ -162,7 +170,10 @@ class FileLogStore {
     return Effect.onExit(openLog(parts), (exit) =>
       Effect.sync(() => {
         if (!isNew) progress.ended(Exit.isSuccess(exit))
-        if (Exit.isSuccess(exit)) return at.hold(name, exit.value)
+        if (Exit.isSuccess(exit)) {
+          this.openLogs.set(name, { core: exit.value.core, at })
+          return at.hold(name, exit.value)
+        }
         openNames.delete(name)
         parts.recoveryPoint.close()
       })
@@ -179,8 +190,16 @@ class FileLogStore {
         const fault = broken?.fault()
         if (fault !== undefined && this.working.length === 0) return Either.left(fault)
         if (broken !== undefined && !isNew) return Either.left(elsewhere(name, broken))
+        // A move that was not finished: an empty log in its place would be a loss without an error.
+        const stranded = strandedMove(this.working, name)
+        if (stranded !== undefined) return Either.left(broken === undefined ? stranded : elsewhere(name, broken))
         return attempt(name, "make", () => {
           const { working } = this
+          const preferred = this.moves.takePreferred(name)
+          if (preferred !== undefined) {
+            preferred.logCount++
+            return preferred
+          }
           // Where there is nothing to choose the system is not asked for each log.
           const rooms = working.map((directory) => ({ directory, room: working.length === 1 ? 0 : directory.roomPerLog }))
           const { directory } = rooms.reduce((most, each) => (each.room > most.room ? each : most))
@@ -201,6 +220,7 @@ class FileLogStore {
       if (this.openNames.has(name)) return yield* busy(name)
       for (const each of this.working) if (yield* attempt(each.path, "look for", () => each.has(name))) yield* removeFrom(each, name)
       for (const each of this.working) yield* removeSetAside(each, name)
+      yield* this.moves.end(name)
     }).pipe(Effect.uninterruptible)
 
   readonly setAside: Service["setAside"] = (topicId, partition, why = "damaged") =>
@@ -304,6 +324,7 @@ export const makeStoreOver = (
       if (places.length === 1) return yield* begun.left
       directory.takeOffline(offlineAtStart(directory.path, begun.left))
     }
+    yield* settleMoves(directories, (directory, fault) => directory.takeOffline(offlineAtStart(directory.path, fault)))
     const store = new FileLogStore(directories, new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax), crc32c, clock, syncTimes, fork)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -319,8 +340,8 @@ export const makeStoreOver = (
     for (const { failed, scrubber } of directories) yield* Effect.forkScoped(Effect.raceFirst(scrubber.run, failed))
     for (const [at, { lost }] of places.entries())
       if (lost !== undefined) yield* Effect.forkScoped(Effect.map(lost, (fault) => directories[at]?.takeOffline(fault)))
-    const { claim, list, open, readCheckpoint, remove, setAside, writeCheckpoint } = store
-    return { claim, directories, list, open, readCheckpoint, remove, setAside, writeCheckpoint }
+    const { claim, list, moves, open, readCheckpoint, remove, setAside, writeCheckpoint } = store
+    return { claim, directories, list, moves, open, readCheckpoint, remove, setAside, writeCheckpoint }
   })
 
 /** A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. */

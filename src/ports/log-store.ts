@@ -175,6 +175,57 @@ export interface LogDirectory {
   readonly takes: (bytes: number) => boolean
 }
 
+/**
+ * The move of one log to another data directory of its node (KIP-113). `copy` runs while the log is used; then the caller
+ * closes the log, `finish` puts the copy in its place, and the caller opens it again. Until `finish` returns, the log is in
+ * the directory that it was in.
+ */
+export interface LogMove {
+  /**
+   * Copies the log while it is read and written, and returns when nearly all of it is copied and durable. What is appended
+   * afterwards waits for `finish`, or for another call. It may be interrupted. Fails where the log or either directory
+   * fails, where the destination is full, and where the log is closed meanwhile: then `cancel` is left to be called.
+   */
+  readonly copy: Effect.Effect<void, LogFault>
+  /**
+   * Copies the rest of the log, which is closed by then, and takes the copy for the log, durably. A crash in any step leaves
+   * one whole log, which the next start finds. Fails where the log did not close in order, or either disk fails: then the
+   * log is where it was, or, where a directory went offline by it, it is offline until the next start.
+   */
+  readonly finish: Effect.Effect<void, LogFault>
+  /** Removes what the log was before `finish`. A start does the same. */
+  readonly removeOld: Effect.Effect<void, LogFault>
+  /** Ends a move that is not finished, and removes the copy. */
+  readonly cancel: Effect.Effect<void, LogFault>
+  /** The end of the whole segments that the copy has without a gap. */
+  readonly copiedEnd: () => Offset
+  /** Bytes of the segments that the copy has. */
+  readonly copiedBytes: () => number
+}
+
+/** A log, and the path of the data directory that it is to be in. */
+export interface LogDestination {
+  readonly topicId: TopicId
+  readonly partition: number
+  readonly path: string
+}
+
+/** Moves of logs between the data directories of one node. Paths are those of `LogStore.directories`. */
+export interface LogMoves {
+  /**
+   * Begins to move an open log. The directory that the copy is written into is named `<log>.moving`: after a restart it is
+   * among `interrupted`. `bytesPerSecondMax` is asked for each slice; all moves of the store share the bound. Fails where the
+   * log is not open, is in that directory, or is being moved, and where the directory is none of the store's or is offline.
+   */
+  readonly begin: (to: LogDestination, bytesPerSecondMax: () => number) => Effect.Effect<LogMove, LogFault>
+  /** Moves that the end of the process before interrupted: the log is where it was. What was copied is not used. */
+  readonly interrupted: Effect.Effect<ReadonlyArray<LogDestination>, LogFault>
+  /** The path of the directory that a log is in; undefined where none that works has it. Throws what the platform throws. */
+  readonly directoryOf: (topicId: TopicId, partition: number) => string | undefined
+  /** The log is made in this directory when it is made in this life of the node. The newest 10,000 are remembered. */
+  readonly prefer: (destination: LogDestination) => void
+}
+
 /** The logs of a node's data directories, held exclusively while its layer lives. A log's own directory is named by topic id, never by a name that a client chose. */
 export class LogStore extends Context.Tag("comanche-franz/LogStore")<
   LogStore,
@@ -201,5 +252,7 @@ export class LogStore extends Context.Tag("comanche-franz/LogStore")<
     /** The newest copies of it that are whole (checksummed), one of each directory that has one. They differ where a directory was offline. */
     readonly readCheckpoint: (name: string) => Effect.Effect<ReadonlyArray<Uint8Array>, LogFault>
     readonly directories: ReadonlyArray<LogDirectory>
+    /** Moves of logs between the directories. */
+    readonly moves: LogMoves
   }
 >() {}

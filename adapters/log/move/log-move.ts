@@ -1,0 +1,117 @@
+import { Effect, Either } from "effect"
+import type { Offset } from "../../../domain/kernel/id.ts"
+import { LogFault, type LogMove } from "../../../src/ports/log-store.ts"
+import { attempt, faultOf } from "../disk/disk.ts"
+import { removeDirectory } from "../leaving-logs.ts"
+import type { LogCore } from "../log-core.ts"
+import type { LogDirectory } from "../log-directory.ts"
+import { LogCopy } from "./log-copy.ts"
+import type { MovePace } from "./move-pace.ts"
+import { copiedSuffix, movedSuffix, movingSuffix } from "./names.ts"
+
+interface MovedLog {
+  readonly name: string
+  readonly core: LogCore
+  readonly from: LogDirectory
+  readonly to: LogDirectory
+  readonly pace: MovePace
+  readonly bytesPerSecondMax: () => number
+  /** The move is over: another one may begin. */
+  readonly over: () => void
+}
+
+const closedBadly = (directory: string): LogFault =>
+  new LogFault({ path: directory, reason: "io", message: `${directory} was not closed in order, so that its copy is not taken for it.` })
+
+const renamed = ({ disk, path: root }: LogDirectory, from: string, to: string): Either.Either<void, LogFault> =>
+  attempt(`${root}/${from}`, "rename", () => disk.rename(`${root}/${from}`, `${root}/${to}`))
+
+const namesSynced = ({ disk, path }: LogDirectory): Effect.Effect<void, LogFault> =>
+  Effect.mapError(disk.syncDirectory(path), (error) => faultOf(path, "sync", error))
+
+/** The move of a log whose copy is begun. */
+export class MoveOfLog implements LogMove {
+  private readonly log: LogCopy
+  private isMoved = false
+
+  constructor(private readonly parts: MovedLog) {
+    const { core, name, to } = parts
+    this.log = new LogCopy(core, to.disk, `${to.path}/${name}${movingSuffix}`)
+    core.copy = this.log
+  }
+
+  readonly copiedEnd = (): Offset => this.log.endOffset
+  readonly copiedBytes = (): number => this.log.sizeInBytes
+
+  readonly copy: Effect.Effect<void, LogFault> = Effect.suspend(() => {
+    const { bytesPerSecondMax, pace } = this.parts
+    return Effect.flatMap(this.log.slice(pace.sliceBytes(bytesPerSecondMax())), (bytes) => {
+      if (bytes === undefined) return Effect.void
+      pace.spend(bytes)
+      return Effect.zipRight(pace.rest(bytesPerSecondMax), this.copy)
+    })
+  })
+
+  /**
+   * The steps of a move, each durable before the next one: the copy is whole, and says so by its name (`.copied`); the log
+   * leaves its directory (`.moved`): from here on the copy is the log; the copy gets the log's name. A start that finds a log
+   * under its name ends the move; one that finds none, and both of the others, finishes it (`unfinished.ts`).
+   */
+  readonly finish: Effect.Effect<void, LogFault> = Effect.suspend(() => {
+    const { core, from, name, to } = this.parts
+    if (!core.isClosedWell) return closedBadly(core.directory)
+    const [moving, copied, moved] = [movingSuffix, copiedSuffix, movedSuffix].map((suffix) => `${name}${suffix}`) as [string, string, string]
+    return Effect.gen(this, function* () {
+      yield* this.log.rest
+      yield* renamed(to, moving, copied)
+      yield* namesSynced(to)
+      yield* renamed(from, name, moved)
+      yield* namesSynced(from)
+      const placed = renamed(to, copied, name)
+      if (Either.isLeft(placed)) {
+        // Of a device that fails it is unknown whether it has renamed the copy: the log is offline with it, and the next start finds out.
+        if (to.fault() !== undefined) return yield* placed.left
+        // The log stays where it was. Where that fails, too, it has no name, and is not opened.
+        yield* renamed(from, moved, name)
+        yield* namesSynced(from)
+        return yield* placed.left
+      }
+      from.logCount--
+      to.logCount++
+      this.isMoved = true
+      yield* namesSynced(to)
+      this.end()
+    })
+  }).pipe(Effect.uninterruptible)
+
+  readonly removeOld: Effect.Effect<void, LogFault> = Effect.suspend(() => {
+    const { from, name } = this.parts
+    return from.has(`${name}${movedSuffix}`) ? removeDirectory(from, `${name}${movedSuffix}`, `${name}${movedSuffix}`) : Effect.void
+  }).pipe(Effect.uninterruptible)
+
+  readonly cancel: Effect.Effect<void, LogFault> = Effect.suspend(() => {
+    const { name, to } = this.parts
+    if (this.isMoved) return Effect.void
+    this.log.end()
+    return Effect.ensuring(
+      removeCopies(to, name),
+      Effect.sync(() => this.end())
+    )
+  }).pipe(Effect.uninterruptible)
+
+  /** The process ends: the copy stays, and tells the next start that the log is to be moved. */
+  end(): void {
+    const { core, over } = this.parts
+    this.log.end()
+    if (core.copy === this.log) core.copy = undefined
+    over()
+  }
+}
+
+/** Removes what moves of the log have left in a directory, durably. The log itself stays. */
+export const removeCopies = (directory: LogDirectory, name: string): Effect.Effect<void, LogFault> =>
+  Effect.forEach(
+    [movingSuffix, copiedSuffix],
+    (suffix) => (directory.has(`${name}${suffix}`) ? removeDirectory(directory, `${name}${suffix}`, `${name}${suffix}`) : Effect.void),
+    { discard: true }
+  )

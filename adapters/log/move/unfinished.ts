@@ -1,0 +1,106 @@
+import { Effect } from "effect"
+import type { TopicId } from "../../../domain/kernel/id.ts"
+import { type LogDestination, LogFault } from "../../../src/ports/log-store.ts"
+import { attempt, faultOf } from "../disk/disk.ts"
+import { type LogDirectory, removeTree } from "../log-directory.ts"
+import { copiedSuffix, movedSuffix, moveNameOf, movingSuffix } from "./names.ts"
+
+type LeftByLog = ReadonlyMap<string, ReadonlyArray<{ readonly at: LogDirectory; readonly suffix: string }>>
+
+const isWorking = ({ fault }: LogDirectory): boolean => fault() === undefined
+
+/** What moves have left in the directories, by the names of the logs. Throws what the disks throw. */
+const leftOfMoves = (directories: ReadonlyArray<LogDirectory>): LeftByLog => {
+  const found = new Map<string, Array<{ readonly at: LogDirectory; readonly suffix: string }>>()
+  for (const at of directories)
+    for (const name of at.disk.list(at.path)) {
+      const left = moveNameOf(name)
+      if (left === undefined) continue
+      const known = found.get(left.log) ?? []
+      found.set(left.log, known)
+      known.push({ at, suffix: left.suffix })
+    }
+  return found
+}
+
+const rename = ({ disk, path }: LogDirectory, from: string, to: string): Effect.Effect<void, LogFault> =>
+  Effect.zipRight(
+    attempt(`${path}/${from}`, "rename", () => disk.rename(`${path}/${from}`, `${path}/${to}`)),
+    Effect.mapError(disk.syncDirectory(path), (error) => faultOf(path, "sync", error))
+  )
+
+const remove = ({ disk, path }: LogDirectory, name: string): Effect.Effect<void, LogFault> =>
+  attempt(`${path}/${name}`, "remove", () => removeTree(disk, `${path}/${name}`))
+
+/** What the moves of one log have left, before the log is opened. */
+const settle = (name: string, left: ReadonlyArray<{ readonly at: LogDirectory; readonly suffix: string }>, all: ReadonlyArray<LogDirectory>) =>
+  Effect.gen(function* () {
+    const working = all.filter(isWorking)
+    const having = (suffix: string) => left.filter((each) => each.suffix === suffix).map(({ at }) => at)
+    const [moving, copied, moved] = [having(movingSuffix), having(copiedSuffix), having(movedSuffix)]
+    let isThere = yield* attempt(name, "look for", () => working.some((each) => each.has(name)))
+    const [whole] = copied
+    if (!isThere && whole !== undefined && moved.length > 0) {
+      // From here on it has the log's name. The others say what was before.
+      yield* rename(whole, `${name}${copiedSuffix}`, name)
+      yield* Effect.logInfo(`The log ${name} was being moved to ${whole.path} when this node stopped: the move is finished.`)
+      whole.logCount++
+      isThere = true
+    } else if (isThere)
+      // The log is opened, and may be written: a copy that was whole is not any more.
+      for (const at of copied) {
+        if (at.has(`${name}${movingSuffix}`)) yield* remove(at, `${name}${movingSuffix}`)
+        yield* rename(at, `${name}${copiedSuffix}`, `${name}${movingSuffix}`)
+      }
+    if (isThere) for (const at of moved) yield* remove(at, `${name}${movedSuffix}`)
+    // Where a directory is offline, the log may be in it.
+    if (isThere || working.length < all.length || copied.length + moved.length > 0) return
+    for (const at of moving) yield* remove(at, `${name}${movingSuffix}`)
+  })
+
+/**
+ * Finishes the moves of logs whose copies were whole when the process before ended, and ends the others: every log has one
+ * directory afterwards. To be called before a log is opened. `failed` is told of a directory that does not work.
+ */
+export const settleMoves = (directories: ReadonlyArray<LogDirectory>, failed: (directory: LogDirectory, fault: LogFault) => void): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const working = directories.filter(isWorking)
+    const found = attempt("log.dirs", "list", () => leftOfMoves(working))
+    const steps = Effect.flatMap(found, (all) =>
+      Effect.forEach(
+        all,
+        ([name, left]) =>
+          Effect.catchAll(settle(name, left, directories), (fault) =>
+            Effect.sync(() => {
+              const at = working.find(({ path }) => fault.path === path || fault.path.startsWith(`${path}/`))
+              if (at !== undefined) failed(at, fault)
+            })
+          ),
+        { discard: true }
+      )
+    )
+    return Effect.ignore(steps)
+  })
+
+/** The logs that were being moved when the process before ended. Throws what the disks throw. */
+export const interruptedMoves = (directories: ReadonlyArray<LogDirectory>): ReadonlyArray<LogDestination> => {
+  const working = directories.filter(isWorking)
+  return [...leftOfMoves(working)].flatMap(([name, left]) => {
+    const at = left.find(({ suffix }) => suffix === movingSuffix)?.at
+    const isElsewhere = working.some((each) => each !== at && each.has(name))
+    return at === undefined || !isElsewhere ? [] : [{ topicId: name.slice(0, 22) as TopicId, partition: Number(name.slice(23)), path: at.path }]
+  })
+}
+
+/** The log has no directory, and a move of it is not finished: its records are in a directory that is not there. `undefined` where no move has left anything. */
+export const strandedMove = (directories: ReadonlyArray<LogDirectory>, name: string): LogFault | undefined => {
+  for (const each of directories)
+    for (const suffix of [copiedSuffix, movedSuffix])
+      if (each.has(`${name}${suffix}`))
+        return new LogFault({
+          path: `${each.path}/${name}`,
+          reason: "corrupt",
+          message: `The log ${name} was being moved to another data directory, and only ${each.path}/${name}${suffix} is left of it here. Nothing was changed. Put the other directory back into log.dirs and start this node again. If it is lost, rename ${each.path}/${name}${suffix} to ${each.path}/${name} while the node is stopped.`
+        })
+  return undefined
+}
