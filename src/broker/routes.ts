@@ -80,9 +80,9 @@ export const ownRoutes: Effect.Effect<
 > = Effect.gen(function* () {
   const { alsoReadable, config, nodeId, written } = yield* BrokerSettings
   const { cluster } = yield* Image
-  const { raise, table } = yield* HostedPartitions
+  const { moves, raise, table } = yield* HostedPartitions
   const { create } = yield* AutoCreation
-  const { directories } = yield* LogStore
+  const { directories, moves: directoryMoves } = yield* LogStore
   const { decompress, sizeBound } = yield* Compression
   const clock = yield* Effect.clock
   const deadlines = yield* makeDeadlines
@@ -103,8 +103,8 @@ export const ownRoutes: Effect.Effect<
     route(OffsetForLeaderEpoch, {}, offsetForLeaderEpoch(find)),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config, written })),
     route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: false, metrics: yield* metricsText })),
-    alterReplicaLogDirs({ table, directories }),
-    describeLogDirs({ table, directories }),
+    alterReplicaLogDirs({ table, directories, moves, prefer: directoryMoves.prefer, cluster }),
+    describeLogDirs({ table, directories, moves }),
     describeProducers(producersOf(table)),
     ...administrationRoutes(cluster)
   ]

@@ -107,6 +107,7 @@ export interface NodeSettings {
   readonly "producer.id.expiration.ms"?: number
   readonly "queued.max.request.bytes"?: number
   readonly "queued.max.response.bytes"?: number
+  readonly "replica.alter.log.dirs.io.max.bytes.per.second"?: number
   readonly "replica.fetch.backoff.ms"?: number
   readonly "replica.fetch.max.bytes"?: number
   readonly "replica.fetch.min.bytes"?: number

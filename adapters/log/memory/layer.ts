@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import { DirectoryLocked, type LogFault, LogStore } from "../../../src/ports/log-store.ts"
 import { makeDurableDirectory } from "../disk/disk.ts"
-import { defaultStoreBounds, makeStore, type StoreBounds } from "../store.ts"
+import { defaultStoreBounds, makeStoreOver, type StoreBounds } from "../store.ts"
 import type { MemoryDisk } from "./memory-disk.ts"
 
 const directory = "/data"
@@ -20,14 +20,24 @@ const hold = (disk: MemoryDisk) =>
     (mine) => Effect.sync(() => void (disk.holder === mine && (disk.holder = undefined)))
   )
 
-/** The same store over a disk in memory, which the test holds: it outlives the layer, and `disk.crash` takes from it what was not synced. */
-export const layer = (disk: MemoryDisk, bounds: Partial<StoreBounds> = {}): Layer.Layer<LogStore, DirectoryLocked | LogFault, Checksum> =>
+/**
+ * The same store over a disk in memory, which the test holds: it outlives the layer, and `disk.crash` takes from it what was not synced. `roots`: its data
+ * directories, all of them on that disk.
+ */
+export const layer = (
+  disk: MemoryDisk,
+  bounds: Partial<StoreBounds> = {},
+  roots: ReadonlyArray<string> = [directory]
+): Layer.Layer<LogStore, DirectoryLocked | LogFault, Checksum> =>
   Layer.scoped(
     LogStore,
     Effect.gen(function* () {
       yield* hold(disk)
       const session = disk.session()
-      yield* makeDurableDirectory(session, directory)
-      return yield* makeStore(session, directory, { ...defaultStoreBounds, ...bounds })
+      for (const root of roots) yield* makeDurableDirectory(session, root)
+      return yield* makeStoreOver(
+        roots.map((root) => ({ disk: session, root })),
+        { ...defaultStoreBounds, ...bounds }
+      )
     })
   )

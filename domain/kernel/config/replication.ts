@@ -37,6 +37,9 @@ export const replicas = {
   "leader.replication.throttled.rate": hidden(
     dynamic(long(unbounded, 0, "Bytes per second that replicas that catch up copy from this broker, of partitions in leader.replication.throttled.replicas."))
   ),
+  "replica.alter.log.dirs.io.max.bytes.per.second": hidden(
+    dynamic(long(unbounded, 0, "Bytes per second that this broker copies, at most, to move logs between its directories; 0 is taken for 1."))
+  ),
   "replica.selector.class": withoutDefault({
     ...text(
       "",

@@ -54,7 +54,7 @@ const broker = Effect.gen(function* () {
   held.run(addTopic("orders", { partitionCount: 6 }), addTopic("payments", { partitionCount: 2, topicId: topicId(2) }))
   const leads = (topic: string, partition: number) => typeof held.hosted.table.find({ name: topic }, partition) !== "string"
   yield* until(() => leads("payments", 1) && Array.from({ length: 6 }, (_, n) => leads("orders", n)).every(Boolean))
-  return { ...held, store, routes: [...held.routes, describeLogDirs({ table: held.hosted.table, directories: store.directories })] }
+  return { ...held, store, routes: [...held.routes, describeLogDirs({ table: held.hosted.table, directories: store.directories, moves: held.hosted.moves })] }
 })
 const described = (routes: Harness["routes"], version: number, topics: ReadonlyArray<{ topic: string; partitions: ReadonlyArray<number> }> | null = null) =>
   Effect.map(call(routes, DescribeLogDirs, version, { topics }), (answer) => answer?.results ?? [])

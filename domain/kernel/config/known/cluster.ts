@@ -1,4 +1,4 @@
-import { dynamic, unbounded, withoutDefault } from "../setting.ts"
+import { unbounded, withoutDefault } from "../setting.ts"
 import { bools, family, hidden, ints, lists, longs, perBroker } from "./family.ts"
 
 /** Kafka's controller quorum. */
@@ -36,7 +36,6 @@ export const replication = family("Configures replication and leader election. I
   "controlled.shutdown.enable": bools(true),
   "cordoned.log.dirs": perBroker(lists("")),
   "num.replica.alter.log.dirs.threads": withoutDefault(ints(0)),
-  "replica.alter.log.dirs.io.max.bytes.per.second": hidden(dynamic(longs(unbounded, 0))),
   "replica.socket.receive.buffer.bytes": ints(65_536),
   "replication.quota.window.num": ints(11, 1),
   "replication.quota.window.size.seconds": ints(1, 1),

@@ -15,6 +15,7 @@ import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
 import { HighWatermarks } from "../upkeep/high-watermarks.ts"
 import { LogStarts } from "../upkeep/log-starts.ts"
 import { UnwritableDirectories } from "../upkeep/unwritable-directories.ts"
+import { DirectoryMoves } from "./directory-moves.ts"
 import { inLanes } from "./lanes.ts"
 import { nearTo } from "./near-to.ts"
 import { closeFiles, NewLogs, type OpenedLog } from "./new-logs.ts"
@@ -60,6 +61,8 @@ export class HostedLogs {
   readonly roles: Roles
   readonly settings: TopicSettings
   readonly unwritable: UnwritableDirectories
+  /** Moves of replicas to other data directories. */
+  readonly moves: DirectoryMoves
   /** Lines of the replicas: a full disk holds thousands of them, and each reports that its appends fail, and that they work again. */
   private readonly lines = new RateLimitedLog({ intervalMs: reopenMs, linesPerKeyMax: linesMax, keysMax: 1 })
   private readonly due = new Map<string, Due>()
@@ -69,6 +72,8 @@ export class HostedLogs {
   /** Partitions that were placed here in this life, and whose logs were not opened yet. */
   private readonly fresh = new Set<string>()
   private readonly newLogs: NewLogs
+  /** Replicas that were closed for a moment: their logs refuse work that was under way, and are not lost. */
+  private readonly left = new WeakSet<object>()
   private linesOfRound = 0
   private readonly replication: ReplicationServices
 
@@ -99,6 +104,7 @@ export class HostedLogs {
       },
       internalRoleChanged: () => void signals.internalRoles.unsafeOffer(undefined),
       lost: (partition, reason) => {
+        if (this.left.has(partition)) return
         disowned.add(partition, reason)
         // Where the cluster does not count on the log, no event follows from the report.
         if (reason !== "damage") return
@@ -112,8 +118,17 @@ export class HostedLogs {
       recordsLost: lost.add
     }
     this.unwritable = new UnwritableDirectories({ directories: store.directories, disowned, report: this.report })
+    this.moves = new DirectoryMoves({
+      moves: store.moves,
+      bytesPerSecondMax: () => context.config()["replica.alter.log.dirs.io.max.bytes.per.second"],
+      ready: (of) => {
+        this.mark(of)
+        this.wake()
+      },
+      warn: context.warn
+    })
     this.table = new PartitionTable(context.cluster)
-    this.starts = new LogStarts(store)
+    this.starts = new LogStarts(store, (replica) => this.open.get(keyOf(replica))?.replica ?? replica)
     this.highWatermarks = new HighWatermarks(store)
     this.roles = new Roles(context)
     this.settings = new TopicSettings(context, this.table)
@@ -190,6 +205,7 @@ export class HostedLogs {
           stored.filter(({ topicId }) => !removed.has(topicId))
         )
       yield* this.work
+      yield* this.moves.again((of) => this.open.get(keyOf(of))?.replica.topic)
     })
   }
 
@@ -203,7 +219,7 @@ export class HostedLogs {
   /** Clean end: syncs what was appended for acks=1 too, then closes the files. Returns whether every log was synced, but for those that are damaged. */
   readonly end: Effect.Effect<boolean> = Effect.suspend(() =>
     Effect.zipRight(
-      Effect.zipRight(this.newLogs.end, this.highWatermarks.save(this.replicas())),
+      Effect.zipRight(Effect.zipRight(this.moves.end, this.newLogs.end), this.highWatermarks.save(this.replicas())),
       Effect.map(
         Effect.forEach(
           [...this.open.values()],
@@ -226,7 +242,21 @@ export class HostedLogs {
     if (placed === undefined) return this.remove(due)
     const held = this.open.get(keyOf(due))
     if (held === undefined) return this.openLog(due)
-    return held.replica.isDamaged && this.isSpare(placed) && this.services.disowned.isForgotten(due) ? this.copyAnew(due, placed) : Effect.void
+    if (held.replica.isDamaged && this.isSpare(placed) && this.services.disowned.isForgotten(due)) return this.copyAnew(due, placed)
+    return this.moves.isReady(due) ? this.changeDirectory(due, placed, held.replica) : Effect.void
+  }
+
+  /** Closes a replica, and opens it from the directory that its log was copied to. Clients get NOT_LEADER_OR_FOLLOWER meanwhile, and ask again. */
+  private changeDirectory(due: Due, { topic }: Placed, replica: Replica): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      this.left.add(replica)
+      this.table.set(topic.name, due.topicId, due.partition, undefined)
+      replica.stopLeading()
+      yield* replica.followed.settled
+      this.highWatermarks.keep(replica)
+      yield* this.close(due)
+      yield* this.moves.place(due, () => this.unwritable.left(due), this.openLog(due))
+    })
   }
 
   /** Whether the cluster does not count on the log here: other replicas have all that is committed. */
@@ -237,7 +267,7 @@ export class HostedLogs {
   /** Closes a damaged log and sets it aside. The new one follows the partition's leader from its first record on. */
   private copyAnew(due: Due, placed: Placed): Effect.Effect<void> {
     this.table.set(placed.topic.name, due.topicId, due.partition, undefined)
-    return Effect.zipRight(this.close(due), Effect.zipRight(this.setAside(due, placed), this.openLog(due)))
+    return Effect.zipRight(Effect.zipRight(this.moves.cancel(due), this.close(due)), Effect.zipRight(this.setAside(due, placed), this.openLog(due)))
   }
 
   /** Sets a damaged log aside, for the operator. Returns whether there was one. */
@@ -280,6 +310,8 @@ export class HostedLogs {
       const { name } = placed.topic
       if (this.failing.delete(keyOf(of))) this.say(`${name}-${of.partition} is open now.`)
       this.open.set(keyOf(of), { replica, scope })
+      // Its start may have been raised while the files were opened.
+      replica.raiseStart(Math.min(this.starts.of(of), replica.end()))
       this.fresh.delete(keyOf(of))
       this.services.disowned.forget(of)
       // The image may have changed while the files were opened.
@@ -338,7 +370,7 @@ export class HostedLogs {
     this.services.disowned.forget(of)
     this.starts.forget(of)
     this.table.clear(of.topicId, of.partition)
-    return Effect.zipRight(this.close(of), this.services.store.remove(of.topicId, of.partition)).pipe(
+    return Effect.zipRight(Effect.zipRight(this.moves.cancel(of), this.close(of)), this.services.store.remove(of.topicId, of.partition)).pipe(
       Effect.catchAll((fault) =>
         Effect.sync(() => this.services.context.warn(`The log of the removed partition ${keyOf(of)} could not be deleted: ${fault.message}`))
       )

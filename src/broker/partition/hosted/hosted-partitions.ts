@@ -11,6 +11,7 @@ import { LostRecords } from "../../lost-records.ts"
 import { MadeLogs } from "../../made-logs.ts"
 import type { Trimming } from "../upkeep/trimming.ts"
 import { runUpkeep } from "../upkeep/upkeep.ts"
+import type { DirectoryMoves } from "./directory-moves.ts"
 import { HostedLogs } from "./hosted-logs.ts"
 import { reactTo } from "./reactions.ts"
 import { makeReplicaSignals, type ReplicaSignals, wakeLooks } from "./replica-signals.ts"
@@ -31,6 +32,8 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
     readonly apply: (events: ReadonlyArray<Event>) => void
     /** Raises the starts of logs, and deletes the records before them. */
     readonly raise: Trimming["raise"]
+    /** Moves of replicas between the data directories. */
+    readonly moves: DirectoryMoves
     /** Stops serving the partitions of data directories that are offline. */
     readonly leaveOffline: () => void
     /** Stops leading all partitions, whatever the image says from then on: the broker is about to end. */
@@ -60,10 +63,12 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
     const { ended } = yield* CleanShutdown
     yield* Effect.addFinalizer(() => Effect.flatMap(logs.end, (isSynced) => (isSynced ? ended : Effect.void)))
     const trimming = yield* runUpkeep(logs, signals.looks.flushing)
+    yield* Effect.forkScoped(logs.moves.run)
     const scope = yield* Effect.scope
     const react = reactTo(logs, context.nodeId)
     return {
       table: logs.table,
+      moves: logs.moves,
       signals,
       begin: (removed, hasGaps) => Effect.asVoid(Effect.zipRight(logs.begin(removed, hasGaps), Effect.forkIn(logs.run, scope))),
       apply: (events) => {

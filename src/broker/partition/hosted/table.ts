@@ -46,6 +46,13 @@ export class PartitionTable {
     return slot.following.view ?? "OFFSET_NOT_AVAILABLE"
   }
 
+  /** The replica of a partition on this broker, whether it leads or not, or why there is none. */
+  findHosted(ref: TopicRef, partition: number): Replica | NotHere {
+    const slot = this.at(ref, partition)
+    if (slot === undefined) return this.missing(ref, partition)
+    return slot === "failed" || slot.isOffline ? "KAFKA_STORAGE_ERROR" : slot
+  }
+
   /** The same as `find`, as a replica of another broker reads it. */
   findAsReplica(ref: TopicRef, partition: number): ReplicaView | NotHere {
     const found = this.find(ref, partition)

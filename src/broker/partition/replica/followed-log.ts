@@ -53,6 +53,8 @@ export class FollowedLog {
     this.isAwaited ||= this.isBusy
     return this.isBusy
   }
+  /** Returns when no answer of a leader is being applied. Ask again after a leadership that began meanwhile. */
+  readonly settled: Effect.Effect<void> = Effect.suspend(() => (this.isBusy ? Effect.zipRight(Effect.sleep("2 millis"), this.settled) : Effect.void))
   changing<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.suspend(() => {
       this.isBusy = true

@@ -36,7 +36,7 @@ const format = (replicas: ReadonlyArray<Replica>): string => {
  * be committed. They may be old, and they may be missing: a high watermark that is too low is always safe.
  */
 export class HighWatermarks {
-  private stored: ReadonlyMap<string, Offset> = new Map()
+  private stored = new Map<string, Offset>()
   private written = ""
 
   constructor(private readonly store: Pick<LogStore["Type"], "readCheckpoint" | "writeCheckpoint">) {}
@@ -54,7 +54,12 @@ export class HighWatermarks {
     )
   )
 
-  /** The one that was stored before the broker started; 0 where none was. */
+  /** Remembers that of a replica that is closed, and is opened again in this life: it does not fall within a leader epoch (L7). */
+  keep(replica: Replica): void {
+    this.stored.set(keyOf(replica), replica.highWatermark())
+  }
+
+  /** The one that was stored before the broker started, or when its log was moved; 0 where none was. */
   of(partition: TopicIdPartition): Offset {
     return this.stored.get(keyOf(partition)) ?? 0
   }

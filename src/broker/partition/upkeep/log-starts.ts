@@ -33,7 +33,11 @@ export class LogStarts {
   private starts = new Map<string, Offset>()
   private readonly turn = Effect.unsafeMakeSemaphore(1)
 
-  constructor(private readonly store: LogStore["Type"]) {}
+  constructor(
+    private readonly store: LogStore["Type"],
+    /** The replica that is open now: the log may have been closed for a moment, to be moved, while its start was stored. */
+    private readonly current: (replica: Replica) => Replica = (replica) => replica
+  ) {}
 
   /**
    * Reads the documents of all directories: of two starts of a log the later one holds, so that none goes back when a directory is lost, or returns later.
@@ -92,7 +96,7 @@ export class LogStarts {
       const synced = yield* forEachInSlices(all, ({ replica }) => Effect.either(replica.sync))
       const ready = all.filter((_, index) => Either.isRight(synced[index] as Either.Either<void, LogFault>))
       const written = yield* Effect.either(this.write(ready))
-      if (Either.isRight(written)) for (const { offset, replica } of ready) replica.raiseStart(offset)
+      if (Either.isRight(written)) for (const { offset, replica } of ready) this.current(replica).raiseStart(offset)
       return synced.map((each) => (Either.isLeft(each) ? each : written))
     }).pipe(Effect.uninterruptible)
   }

@@ -64,6 +64,11 @@ export class UnwritableDirectories {
     )
   }
 
+  /** The replica's log is in another directory. */
+  left(replica: TopicIdPartition): void {
+    for (const replicas of this.found.values()) if (replicas.delete(keyOf(replica))) this.options.disowned.canWrite([replica])
+  }
+
   /** Tries the directories every second while there is one, for as long as it runs. Calls `again` when one of them takes records again. */
   readonly watch = (again: () => void): Effect.Effect<never> => {
     const look = Effect.sync(() => (this.look() ? again() : undefined))

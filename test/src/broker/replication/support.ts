@@ -39,8 +39,11 @@ export class ReplicatedWorld {
   readonly network = new MemoryNetwork()
   readonly disks = new Map<number, MemoryDisk>()
 
-  /** Bounds of the brokers' stores that differ from the defaults. */
-  constructor(private readonly bounds: Partial<StoreBounds> = {}) {}
+  /** Bounds of the brokers' stores that differ from the defaults, and the data directories of each broker. */
+  constructor(
+    private readonly bounds: Partial<StoreBounds> = {},
+    private readonly directories: ReadonlyArray<string> = ["/data"]
+  ) {}
 
   run<A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> {
     return this.clock.run(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Error)))
@@ -73,7 +76,7 @@ export class ReplicatedWorld {
     this.disks.set(id, disk)
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-      const start = Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk, this.bounds), this.platform(host))), (context) =>
+      const start = Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk, this.bounds, this.directories), this.platform(host))), (context) =>
         Effect.provide(startBroker({ nodeId: id, leader: { host: "leader", port: 9092 }, config: this.config(config), listen: { host, port: 9092 } }), context)
       )
       const broker = yield* Scope.extend(start, scope)

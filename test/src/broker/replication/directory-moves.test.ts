@@ -1,0 +1,87 @@
+import { expect, test } from "bun:test"
+import { Effect, Fiber } from "effect"
+import { kafkaError } from "../../../../domain/kernel/error-code.ts"
+import { AlterReplicaLogDirs } from "../../../../src/protocol/message/34-alter-replica-log-dirs.ts"
+import { DescribeLogDirs } from "../../../../src/protocol/message/35-describe-log-dirs.ts"
+import type { Link } from "../../../../src/wire/link.ts"
+import { consume, createReplicated, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
+
+const directories = ["/data", "/data-2"]
+const retriable = new Set(["NOT_LEADER_OR_FOLLOWER", "NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"])
+
+/** The directory of orders-0 at a broker; undefined while a copy of it is under way, and while it is closed. */
+const directoryAt = (link: Link) =>
+  Effect.map(link.call(DescribeLogDirs, { topics: null }), ({ results }) => {
+    const all = results.flatMap(({ logDir, topics }) => topics.flatMap(({ name, partitions }) => (name === "orders" ? partitions.map(() => logDir) : [])))
+    return all.length === 1 ? all[0] : undefined
+  })
+const move = (link: Link, path: string) =>
+  Effect.map(link.call(AlterReplicaLogDirs, { dirs: [{ path, topics: [{ name: "orders", partitions: [0] }] }] }), ({ results }) =>
+    kafkaError(results[0]?.partitions[0]?.errorCode ?? -1)
+  )
+
+for (const [role, id] of [
+  ["leader", 1],
+  ["follower", 2]
+] as const)
+  test(`the log of a ${role} is moved while records are written: none is lost, and the replica stays in sync`, () => {
+    const world = new ReplicatedWorld({}, directories)
+    return world.run(
+      Effect.gen(function* () {
+        const leader = yield* world.leader()
+        for (const each of [1, 2, 3]) yield* world.broker(each)
+        yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+        yield* until(() => partitionOf(leader)?.isr.length === 3)
+        const to = yield* world.link(1)
+        const moved = yield* world.link(id)
+        const acknowledged = new Map<number, string>()
+        const errors = new Set<string>()
+        let isOver = false
+        const write = (value: string) =>
+          Effect.map(produce(to, value), ([error, offset]) => (error === "NONE" ? void acknowledged.set(offset, value) : void errors.add(error)))
+        for (let n = 0; acknowledged.size < 50; n++) yield* Effect.delay(write(`before ${n}`), 5)
+        const writing = yield* Effect.fork(
+          Effect.gen(function* () {
+            for (let n = 0; !isOver; n++) yield* Effect.delay(write(`meanwhile ${n}`), 10)
+          })
+        )
+        const marks: Array<number> = []
+        const watching = yield* Effect.fork(
+          Effect.gen(function* () {
+            while (!isOver) {
+              const { error, highWatermark } = yield* Effect.delay(consume(to, Math.max(0, ...acknowledged.keys())), 7)
+              if (error === "NONE") marks.push(highWatermark)
+            }
+          })
+        )
+        const inSync = new Set<string>()
+        yield* Effect.fork(
+          Effect.forever(
+            Effect.delay(
+              Effect.sync(() => inSync.add(`${partitionOf(leader)?.leader} ${partitionOf(leader)?.leaderEpoch} ${partitionOf(leader)?.isr.join()}`)),
+              5
+            )
+          )
+        )
+        for (const times of [1, 2]) {
+          const from = yield* directoryAt(moved)
+          const path = directories.find((each) => each !== from) as string
+          expect(yield* move(moved, path)).toBe("NONE")
+          yield* Effect.repeat(Effect.delay(directoryAt(moved), 10), { until: (at) => at === path, times: 200 })
+          expect([times, yield* directoryAt(moved)]).toEqual([times, path])
+          const before = acknowledged.size
+          yield* until(() => acknowledged.size > before + 20)
+        }
+        isOver = true
+        yield* Fiber.join(writing)
+        yield* Fiber.join(watching)
+        const values = yield* valuesOn(to)
+        for (const [offset, value] of acknowledged) expect(values[offset]).toBe(value)
+        expect(marks).toEqual(marks.toSorted((a, b) => a - b))
+        expect([...errors].filter((error) => !retriable.has(error))).toEqual([])
+        // No election, and no change of the in-sync set.
+        expect(inSync.size).toBe(1)
+        expect(partitionOf(leader)?.isr.length).toBe(3)
+      })
+    )
+  })
