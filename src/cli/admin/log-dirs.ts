@@ -12,7 +12,10 @@ const sizeOf = ({ logs }: LogDirDescription): number => logs.reduce((sum, { size
 export const clusterDirs = command({
   path: "cluster dirs",
   summary: "describe the data directories of the brokers: logs, sizes, free space",
-  about: ["As Kafka's kafka-log-dirs. A directory whose disk has failed is offline."],
+  about: [
+    "As Kafka's kafka-log-dirs. A directory whose disk has failed is offline.",
+    "While a log is moved to another directory (kafka-reassign-partitions with log_dirs), its copy is listed there."
+  ],
   example: ["franz cluster dirs", "franz cluster dirs --logs", "franz cluster dirs --json"],
   options: { ...leaderOption, ...jsonOption, logs: flag({ name: "logs", help: "Print each partition with its bytes." }) },
   argument: noArgument,
@@ -27,7 +30,7 @@ export const clusterDirs = command({
           each.broker,
           each.path,
           each.error === "NONE" ? "online" : "offline",
-          each.logs.length,
+          each.logs.filter(({ isFuture }) => !isFuture).length,
           mib(sizeOf(each)),
           mib(each.usableBytes),
           mib(each.totalBytes)
@@ -35,8 +38,10 @@ export const clusterDirs = command({
         for (const line of table(["BROKER", "DIRECTORY", "STATE", "LOGS", "MIB", "FREE MIB", "OF MIB"], rows)) print(line)
         if (!words.logs) return
         print()
-        const logs = directories.flatMap(({ broker, logs, path }) => logs.map((log) => [broker, path, `${log.topic}-${log.partition}`, log.sizeInBytes]))
-        for (const line of table(["BROKER", "DIRECTORY", "PARTITION", "BYTES"], logs)) print(line)
+        const logs = directories.flatMap(({ broker, logs, path }) =>
+          logs.map((log) => [broker, path, `${log.topic}-${log.partition}`, log.sizeInBytes, log.isFuture ? `copy, ${log.offsetLag} behind` : "log"])
+        )
+        for (const line of table(["BROKER", "DIRECTORY", "PARTITION", "BYTES", "IS"], logs)) print(line)
       })
     )
 })

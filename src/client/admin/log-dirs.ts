@@ -10,6 +10,10 @@ export interface LogDescription {
   readonly partition: number
   /** Bytes of its segments. */
   readonly sizeInBytes: number
+  /** It is a copy that replaces the log in another directory of the broker when it is whole (alterReplicaLogDirs). */
+  readonly isFuture: boolean
+  /** Records that it lacks: a copy those of the log, a log those below its high watermark. */
+  readonly offsetLag: number
 }
 /** A data directory of a broker. */
 export interface LogDirDescription {
@@ -36,7 +40,13 @@ const describeBroker = (client: Client, broker: number): Effect.Effect<ReadonlyA
       totalBytes: known(totalBytes),
       usableBytes: known(usableBytes),
       logs: topics.flatMap(({ name, partitions }) =>
-        partitions.map(({ partitionIndex, partitionSize }) => ({ topic: name, partition: partitionIndex, sizeInBytes: Number(partitionSize) }))
+        partitions.map(({ isFutureKey, offsetLag, partitionIndex, partitionSize }) => ({
+          topic: name,
+          partition: partitionIndex,
+          sizeInBytes: Number(partitionSize),
+          isFuture: isFutureKey,
+          offsetLag: Number(offsetLag)
+        }))
       )
     }))
   })
