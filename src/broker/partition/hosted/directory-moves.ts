@@ -38,7 +38,7 @@ interface DirectoryMovesOptions {
   readonly moves: LogMoves
   /** `replica.alter.log.dirs.io.max.bytes.per.second`. */
   readonly bytesPerSecondMax: () => number
-  /** The copy of the log is nearly whole: the log is to be closed, and `place` to be called. */
+  /** The copy of the log is nearly whole: the log is to be closed, and `place` to be called. Repeated until it is, or the move has ended. */
   readonly ready: (of: TopicIdPartition) => void
   /** Warns the operator. */
   readonly warn: (line: string) => void
@@ -46,6 +46,9 @@ interface DirectoryMovesOptions {
 
 /** Logs that are copied at a time. The others wait in the order of their requests. */
 const copiesMax = 3
+
+/** How often a log that cannot be closed now is asked for again, ms. */
+const askMs = 100
 
 const nameOf = ({ partition, topic }: Named): string => `${topic}-${partition}`
 
@@ -166,8 +169,13 @@ export class DirectoryMoves {
       const copied = yield* Effect.either(unlessEnded(this.copies.withPermits(1)(move.copy)))
       if (Either.isLeft(copied) || copied.right !== undefined) return yield* this.stop(move, copied)
       wish.stage = "ready"
-      ready(of)
-      const placed = yield* Effect.raceFirst(Deferred.await(wish.ended), Deferred.await(wish.placed))
+      const asking = Effect.forever(
+        Effect.zipRight(
+          Effect.sync(() => ((wish.stage as Stage) === "ready" ? ready(of) : undefined)),
+          Effect.sleep(askMs)
+        )
+      )
+      const placed = yield* Effect.raceFirst(Effect.raceFirst(Deferred.await(wish.ended), Deferred.await(wish.placed)), asking)
       // Once the log is closed for it, the move ends in its own way.
       const outcome = typeof placed === "string" && (wish.stage as Stage) === "placing" ? yield* Deferred.await(wish.placed) : placed
       wish.stage = "waiting"

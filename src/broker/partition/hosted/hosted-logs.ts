@@ -249,6 +249,8 @@ export class HostedLogs {
   /** Closes a replica, and opens it from the directory that its log was copied to. Clients get NOT_LEADER_OR_FOLLOWER meanwhile, and ask again. */
   private changeDirectory(due: Due, { topic }: Placed, replica: Replica): Effect.Effect<void> {
     return Effect.gen(this, function* () {
+      // The high watermark of the next leadership would not wait for a set that may still be committed. The move asks again.
+      if (replica.replication?.proposal !== undefined) return
       this.left.add(replica)
       this.table.set(topic.name, due.topicId, due.partition, undefined)
       replica.stopLeading()

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
 import { AlterReplicaLogDirs } from "../../../../src/protocol/message/34-alter-replica-log-dirs.ts"
 import { DescribeLogDirs } from "../../../../src/protocol/message/35-describe-log-dirs.ts"
@@ -85,3 +85,50 @@ for (const [role, id] of [
       })
     )
   })
+
+// A leader that is opened anew knows the committed in-sync set alone: its high watermark would pass a replica that is about to join.
+test("the log of a leader is not exchanged while an in-sync set that it asked for may still be committed", () => {
+  const world = new ReplicatedWorld({}, directories)
+  let gate: Deferred.Deferred<void> | undefined
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader({}, undefined, (real) => ({
+        ...real,
+        append: (...parts) => Effect.zipRight(gate === undefined ? Effect.void : Deferred.await(gate), real.append(...parts))
+      }))
+      for (const id of [1, 2, 3]) yield* world.broker(id, { "replica.lag.time.max.ms": 2000 })
+      yield* createReplicated(leader, [1, 2, 3])
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      world.network.cut("broker-3", "broker-1")
+      const to = yield* world.link(1)
+      yield* produce(to, "without 3", 1)
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      // Broker 3 joins as soon as the cluster's leader can write.
+      const held = (gate = yield* Deferred.make<void>())
+      world.network.heal()
+      yield* Effect.sleep("2 seconds")
+      const from = yield* directoryAt(to)
+      const path = directories.find((each) => each !== from) as string
+      expect(yield* move(to, path)).toBe("NONE")
+      const answers = new Set<string>()
+      const writing = yield* Effect.fork(
+        Effect.forever(
+          Effect.delay(
+            Effect.map(produce(to, "meanwhile"), ([error]) => void answers.add(error)),
+            20
+          )
+        )
+      )
+      yield* Effect.sleep("1 second")
+      expect(partitionOf(leader)?.isr.length).toBe(2)
+      // The copy is there, beside the log.
+      expect([yield* directoryAt(to), [...answers]]).toEqual([undefined, ["NONE"]])
+      gate = undefined
+      yield* Deferred.succeed(held, undefined)
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      yield* Effect.repeat(Effect.delay(directoryAt(to), 10), { until: (at) => at === path, times: 500 })
+      expect(yield* directoryAt(to)).toBe(path)
+      yield* Fiber.interrupt(writing)
+    })
+  )
+})
