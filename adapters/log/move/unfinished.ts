@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { type LogDestination, LogFault } from "../../../src/ports/log-store.ts"
 import { attempt, faultOf } from "../disk/disk.ts"
@@ -9,11 +9,11 @@ type LeftByLog = ReadonlyMap<string, ReadonlyArray<{ readonly at: LogDirectory; 
 
 const isWorking = ({ fault }: LogDirectory): boolean => fault() === undefined
 
-/** What moves have left in the directories, by the names of the logs. Throws what the disks throw. */
-const leftOfMoves = (directories: ReadonlyArray<LogDirectory>): LeftByLog => {
+/** What moves have left in the directories, by the names of the logs. Names are listed before, so that one directory's error is its own. */
+const leftOfMoves = (listed: Iterable<readonly [LogDirectory, ReadonlyArray<string>]>): LeftByLog => {
   const found = new Map<string, Array<{ readonly at: LogDirectory; readonly suffix: string }>>()
-  for (const at of directories)
-    for (const name of at.disk.list(at.path)) {
+  for (const [at, names] of listed)
+    for (const name of names) {
       const left = moveNameOf(name)
       if (left === undefined) continue
       const known = found.get(left.log) ?? []
@@ -64,28 +64,29 @@ const settle = (name: string, left: ReadonlyArray<{ readonly at: LogDirectory; r
  */
 export const settleMoves = (directories: ReadonlyArray<LogDirectory>, failed: (directory: LogDirectory, fault: LogFault) => void): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const working = directories.filter(isWorking)
-    const found = attempt("log.dirs", "list", () => leftOfMoves(working))
-    const steps = Effect.flatMap(found, (all) =>
-      Effect.forEach(
-        all,
-        ([name, left]) =>
-          Effect.catchAll(settle(name, left, directories), (fault) =>
-            Effect.sync(() => {
-              const at = working.find(({ path }) => fault.path === path || fault.path.startsWith(`${path}/`))
-              if (at !== undefined) failed(at, fault)
-            })
-          ),
-        { discard: true }
-      )
+    const listed = new Map<LogDirectory, ReadonlyArray<string>>()
+    for (const at of directories.filter(isWorking)) {
+      const names = attempt(at.path, "list", () => at.disk.list(at.path))
+      if (Either.isRight(names)) listed.set(at, names.right)
+      else failed(at, names.left)
+    }
+    return Effect.forEach(
+      leftOfMoves(listed),
+      ([name, left]) =>
+        Effect.catchAll(settle(name, left, directories), (fault) =>
+          Effect.sync(() => {
+            const at = [...listed.keys()].find(({ path }) => fault.path === path || fault.path.startsWith(`${path}/`))
+            if (at !== undefined) failed(at, fault)
+          })
+        ),
+      { discard: true }
     )
-    return Effect.ignore(steps)
   })
 
 /** The logs that were being moved when the process before ended. Throws what the disks throw. */
 export const interruptedMoves = (directories: ReadonlyArray<LogDirectory>): ReadonlyArray<LogDestination> => {
   const working = directories.filter(isWorking)
-  return [...leftOfMoves(working)].flatMap(([name, left]) => {
+  return [...leftOfMoves(working.map((at) => [at, at.disk.list(at.path)] as const))].flatMap(([name, left]) => {
     const at = left.find(({ suffix }) => suffix === movingSuffix)?.at
     const isElsewhere = working.some((each) => each !== at && each.has(name))
     return at === undefined || !isElsewhere ? [] : [{ topicId: name.slice(0, 22) as TopicId, partition: Number(name.slice(23)), path: at.path }]

@@ -248,6 +248,45 @@ describe("AlterReplicaLogDirs", () => {
     )
   })
 
+  test("a destination whose disk fails ends the move with a line, and not the log", () => {
+    const world = new World()
+    return world.run(
+      Effect.gen(function* () {
+        const { reports, routes, store } = yield* begun(configured({ [rate]: 10_000 }))
+        for (let n = 0; n < 100; n++) yield* acked(routes, value)
+        yield* move(routes, "/d1")
+        yield* Effect.sleep("1 seconds")
+        world.disks[1].failSyncs(1)
+        yield* until(() => reports.length > 0)
+        expect(reports).toEqual([expect.stringMatching(/^orders-0 stays in its directory, and is not moved to \/d1: /)])
+        expect(store.directories.map(({ fault }) => fault()?.reason)).toEqual([undefined, "offline", undefined])
+        expect(yield* acked(routes, "still there")).toBe(100)
+        expect(yield* move(routes, "/d1")).toBe(errorCode("KAFKA_STORAGE_ERROR"))
+      })
+    )
+  })
+
+  test("a log whose own disk fails is offline, and its move ends with a line", () => {
+    const world = new World()
+    return world.run(
+      Effect.gen(function* () {
+        const { reports, routes } = yield* begun(configured({ [rate]: 10_000 }))
+        for (let n = 0; n < 100; n++) yield* acked(routes, value)
+        yield* move(routes, "/d1")
+        yield* Effect.sleep("1 seconds")
+        world.disks[0].failSyncs(1)
+        expect((yield* send(routes, batch(["lost"]), { acks: -1 }))?.errorCode).not.toBe(0)
+        yield* until(() => reports.some((line) => line.includes("is not moved to /d1")))
+        expect(yield* move(routes, "/d1")).toBe(errorCode("KAFKA_STORAGE_ERROR"))
+        expect((yield* call(routes, DescribeLogDirs, 4, { topics: null }))?.results.map(({ errorCode: error, topics }) => [error, topics.length])).toEqual([
+          [errorCode("KAFKA_STORAGE_ERROR"), 0],
+          [0, 0],
+          [0, 0]
+        ])
+      })
+    )
+  })
+
   test("a restart begins the move anew", async () => {
     const world = new World()
     const past = await world.run(

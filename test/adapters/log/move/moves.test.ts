@@ -4,6 +4,7 @@ import { FaultyDisk } from "../../../../adapters/log/disk/faulty-disk.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
 import type { StoreDirectory } from "../../../../adapters/log/store.ts"
 import { batch, topicId } from "../../../src/ports/log-batches.ts"
+import { appendAll, orderOf } from "../compaction/support.ts"
 import { config, contentOf, faultIn, hold, logName, lost, namesIn, placeOn, put, type Store, slice, unbounded, withStore } from "./support.ts"
 
 const twoDisks = () => {
@@ -66,7 +67,7 @@ describe("a move of a log to another data directory", () => {
     )
   })
 
-  test("segments that are sealed, compacted away, deleted and cut meanwhile are copied as they are in the end", async () => {
+  test("segments that are sealed, deleted and cut meanwhile are copied as they are in the end", async () => {
     const { places } = twoDisks()
     await madeIn(places[0])
     await withStore(places, (store) =>
@@ -86,6 +87,33 @@ describe("a move of a log to another data directory", () => {
         yield* move.finish
         expect(files(places[1], logName).toSorted()).toEqual(source)
         expect(contentOf((yield* hold(store)).log)).toEqual(content)
+      })
+    )
+  })
+
+  test("segments that compaction replaces after they were copied are copied again", async () => {
+    const { places } = twoDisks()
+    await withStore(places, (store) =>
+      Effect.gen(function* () {
+        store.moves.prefer({ topicId, partition: 0, path: "/a" })
+        const held = yield* hold(store, true)
+        yield* appendAll(
+          held.log,
+          Array.from({ length: 30 }, (_, n) => ({ records: [{ key: `k${n % 3}`, value: `${n}`.padEnd(100, "v") }] }))
+        )
+        const move = yield* begin(store)
+        yield* move.copy
+        const bytes = () => held.log.segments().reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0)
+        const before = bytes()
+        yield* held.log.compact(orderOf(held.log))
+        expect(bytes()).toBeLessThan(before)
+        const content = contentOf(held.log)
+        yield* held.close
+        yield* move.finish
+        const { log } = yield* hold(store)
+        expect(contentOf(log)).toEqual(content)
+        expect(log.cleanEnd()).toBeGreaterThan(0)
+        yield* log.scrub
       })
     )
   })
