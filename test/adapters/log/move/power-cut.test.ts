@@ -122,10 +122,10 @@ describe("a power cut after any change of a move leaves one whole log", () => {
   for (const [i, pick] of picks.entries()) {
     test(`both directories on one disk, survivors ${i}`, async () => {
       expect(await cutEverywhere(onOneDisk, 0, pick)).toBeGreaterThan(50)
-    }, 120_000)
+    }, 300_000)
     test(`each on a disk of its own, survivors ${i}`, async () => {
       expect(await cutEverywhere(onTwoDisks, 0, pick)).toBeGreaterThan(20)
       expect(await cutEverywhere(onTwoDisks, 1, pick)).toBeGreaterThan(30)
-    }, 120_000)
+    }, 300_000)
   }
 })
