@@ -42,20 +42,24 @@ const opened = "send handle take send handle"
 const overtaken = script(`${opened} append elect append hear send take`)
 /** The leader is elected anew with another record in the place of one that the follower has. While the follower cuts that, a request may be sent. */
 const whileCut = script(`${opened} append take disk send handle elect take hear append send handle take send handle`)
-const examples: Array<[ReadonlyArray<Step>]> = [[overtaken], [whileCut]]
+/** A partition comes while the request that opens the session waits for another one. */
+const whileOpening: ReadonlyArray<Step> = [
+  ["leave", 0, 0],
+  ["send", 0, 0],
+  ["handle", 0, 0],
+  ["append", 0, 0]
+]
+const examples: Array<[ReadonlyArray<Step>]> = [[overtaken], [whileCut], [whileOpening]]
 
 /** Runs the examples, and as many drawn orders; returns the first fault. */
 const found = async (order: keyof typeof orders, drawn: number, mutant?: string): Promise<string | undefined> => {
   const undo = mutant === undefined ? undefined : replicaMutants.find(({ name }) => name === mutant)?.plant?.()
   if (mutant !== undefined && undo === undefined) throw new Error(`There is no mutant ${mutant}.`)
   try {
-    let fault: string | undefined
-    const property = fc.asyncProperty(orders[order] as fc.Arbitrary<ReadonlyArray<Step>>, async (steps) => {
-      fault = await faultOf(steps)
-      return fault === undefined
-    })
+    const property = fc.asyncProperty(orders[order] as fc.Arbitrary<ReadonlyArray<Step>>, async (steps) => (await faultOf(steps)) === undefined)
     const { counterexample, failed, seed } = await fc.check(property, { examples, numRuns: examples.length + drawn, endOnFailure: mutant !== undefined })
-    return failed ? `${fault}: seed ${seed}, ${JSON.stringify(counterexample)}` : undefined
+    const [steps] = counterexample ?? []
+    return failed ? `${steps && (await faultOf(steps))}: seed ${seed}, ${JSON.stringify(counterexample)}` : undefined
   } finally {
     undo?.()
   }

@@ -313,8 +313,9 @@ export class OverlappingWorld {
       }
       for (let round = 0; round < 200 && this.fault === undefined; round++) {
         for (const name of ["take", "disk", "send", "handle"]) {
-          // A request that waits is left alone, unless another one comes.
-          if (name === "handle" && this.waiting !== undefined && this.wire.length === 0) continue
+          // A request that waits is left alone, unless another one comes. One that opens the session ends no other one's wait, nor does
+          // another one end its: it is answered when its time is over.
+          if (name === "handle" && this.waiting !== undefined && this.wire.length === 0 && this.session.mayOverlap) continue
           this.steps[name]?.(0, 0)
           yield* this.turn
         }
