@@ -29,6 +29,13 @@ export interface FetchesParts {
   readonly clock: Clock.Clock
 }
 
+/**
+ * Records of a response on average, bytes, up to which fetches overlap. Where more comes the bytes bound the pace, and
+ * fetches that name one log each cost processor time on both brokers.
+ */
+const lightBytesMax = 65_536
+/** The share of the last response in that average. */
+const shareOfLast = 0.25
 /** The first pause after a failure, ms: it doubles up to `replica.fetch.backoff.ms`. */
 export const backoffMsMin = 50
 const nanosPerMs = 1_000_000n
@@ -70,6 +77,8 @@ interface Backoff {
 export class Fetches {
   private readonly backoffs = new Map<string, Backoff>()
   private readonly asked = new Map<string, NamedPartition>()
+  /** Records of a response that has some, on average, bytes. */
+  private recordBytes = 0
 
   constructor(private readonly parts: FetchesParts) {}
 
@@ -83,6 +92,11 @@ export class Fetches {
       if (isSyncing && !isWaiting) return undefined
     }
     return session.request(named, present, isAligning ? 0 : this.parts.waitMsMax?.())
+  }
+
+  /** Whether little is copied, so that the time until a record is acknowledged counts more than what a fetch costs. */
+  get isLight(): boolean {
+    return this.recordBytes < lightBytesMax
   }
 
   private due(number: number): Due {
@@ -125,6 +139,8 @@ export class Fetches {
    */
   take({ responses }: Pick<ResponseOf<typeof Fetch>, "responses">, number: number, isLatest: () => boolean): Effect.Effect<ReadonlyArray<Effect.Effect<void>>> {
     const partitions = responses.flatMap(({ partitions: each, topicId }) => each.map((answer) => ({ key: `${topicId}-${answer.partitionIndex}`, answer })))
+    const bytes = partitions.reduce((sum, { answer }) => sum + (answer.records?.length ?? 0), 0)
+    if (bytes > 0) this.recordBytes += (bytes - this.recordBytes) * shareOfLast
     const taken = Effect.forEach(partitions, ({ answer, key }) => {
       const asked = this.answeredBy(key, number)
       if (asked === undefined) return Effect.succeed(undefined)

@@ -32,7 +32,7 @@ interface RoundsParts<Request, Response, E> {
    * the order of the requests, one after the other, and is not interrupted.
    */
   readonly take: (response: Response, number: number, isLatest: () => boolean) => Effect.Effect<ReadonlyArray<Effect.Effect<void>>, E>
-  /** Whether the leader ends the wait of a request when the next one comes. Otherwise all logs are synced before that. */
+  /** Whether the leader ends the wait of a request when the next one comes, and that is worth it. Otherwise all logs are synced before that. */
   readonly mayOverlap: () => boolean
 }
 

@@ -43,3 +43,38 @@ test("the sync of one log of a follower delays no acknowledgement of another one
     })
   )
 })
+
+test("fetches of much data do not overlap: all logs are synced, and one fetch names them", () => {
+  const world = new ReplicatedWorld()
+  const large = "x".repeat(200_000)
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2], { "min.insync.replicas": "2" }, 2)
+      yield* until(() => [0, 1].every((index) => partitionOf(leader, index)?.isr.length === 2))
+      const to = yield* world.link(1)
+      for (let n = 0; n < 10; n++) expect((yield* produce(to, large, -1, 5000, n % 2))[0]).toBe("NONE")
+      const disk = world.disks.get(2)
+      if (disk === undefined) throw new Error("broker 2 has no disk")
+      disk.syncDelayMs = syncMs
+      const now = () => world.clock.unsafeCurrentTimeMillis()
+      /** How long the second of two acknowledgements takes, where it comes during the sync of another log, ms. */
+      const second = (value: string) =>
+        Effect.gen(function* () {
+          const first = yield* Effect.fork(produce(to, value, -1, 30_000, 0))
+          yield* Effect.sleep(300)
+          const from = now()
+          expect((yield* produce(to, value, -1, 30_000, 1))[0]).toBe("NONE")
+          const took = now() - from
+          expect((yield* Fiber.join(first))[0]).toBe("NONE")
+          return took
+        })
+      yield* second(large)
+      expect(yield* second(large)).toBeGreaterThan(syncMs + 500)
+      // As long as it is much.
+      for (let n = 0; n < 20; n++) yield* second("small")
+      expect(yield* second("small")).toBeLessThan(syncMs + 100)
+    })
+  )
+})
