@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { Effect, Fiber, Logger, LogLevel, type Scope } from "effect"
 import { layerTypescript } from "../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
+import type { Disk } from "../../../adapters/log/disk/disk.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { defaultStoreBounds, makeStoreOver } from "../../../adapters/log/store.ts"
 import { Command } from "../../../domain/cluster/command.ts"
@@ -28,10 +29,13 @@ class World {
   readonly disks = [new MemoryDisk(), new MemoryDisk(), new MemoryDisk()] as const
   isThirdOffline = false
   readonly lines: Array<string> = []
+  /** Told of every directory that is listed: the log of a broker is, when it is opened. */
+  listed: (path: string) => void = () => undefined
 
   run<A, E>(test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>): Promise<A> {
     const places = this.disks.map((memory, i) => {
-      const disk = memory.session()
+      const session = memory.session()
+      const disk: Disk = { ...session, list: (path) => (this.listed(path), session.list(path)) }
       disk.makeDirectory(`/d${i}`)
       Effect.runSync(Effect.orDie(disk.syncDirectory("/")))
       const fault = new LogFault({ path: `/d${i}`, reason: "offline", message: `/d${i} is not there.` })
@@ -229,6 +233,35 @@ describe("AlterReplicaLogDirs", () => {
         expect((yield* store.moves.interrupted).length).toBe(0)
       })
     ))
+
+  test("the removal of the topic while the moved log is opened, or is closed for its move, removes the log and hangs nothing", async () => {
+    for (const at of ["/d1/", "/d0/"]) {
+      const world = new World()
+      await world.run(
+        Effect.gen(function* () {
+          const { hosted, routes, run, store } = yield* begun()
+          yield* acked(routes, value)
+          world.listed = (path) => {
+            if (!path.startsWith(at) || hosted.table.slot(topicId(1), 0) !== undefined) return
+            world.listed = () => undefined
+            run(Command.RemoveTopic({ topic: { name: "orders" } }))
+          }
+          yield* move(routes, "/d1")
+          yield* until(() => store.directories.every((each) => each.logs().length === 0))
+          expect(
+            store.directories.map(({ path }) =>
+              world.disks[Number(path.slice(2))]
+                ?.session()
+                .list(path)
+                .filter((name) => name.includes("-0"))
+            )
+          ).toEqual([[], [], []])
+          run(addTopic("orders", { topicId: topicId(2), assignments: [{ partition: 0, replicas: [1] }], partitionCount: -1, replicationFactor: -1 }))
+          expect(yield* acked(routes, "of the next topic of that name")).toBe(0)
+        })
+      )
+    }
+  })
 
   test("a full destination ends the move with a line, and not the log", () => {
     const world = new World()

@@ -293,7 +293,7 @@ export class HostedLogs {
     const { context } = this.services
     return Effect.gen(this, function* () {
       const before = this.roles.placedHere(due)
-      if (before === undefined) return
+      if (before === undefined) return this.mark(due)
       const nodeConfig = context.config()
       const scope = yield* Scope.make()
       const opened = yield* Effect.either(Scope.extend(this.openReplica(due, before), scope))
@@ -316,9 +316,9 @@ export class HostedLogs {
       replica.raiseStart(Math.min(this.starts.of(of), replica.end()))
       this.fresh.delete(keyOf(of))
       this.services.disowned.forget(of)
-      // The image may have changed while the files were opened.
+      // The image may have changed while the files were opened. The removal waits for the end of a move, which ends only when its log is open.
       const now = this.roles.placedHere(of)
-      if (now === undefined) return this.remove(of)
+      if (now === undefined) return Effect.sync(() => this.mark(of))
       if (now.topic.configs !== placed.topic.configs || this.services.context.config() !== nodeConfig) replica.configure(this.settings.of(now.topic))
       this.table.set(name, of.topicId, of.partition, replica)
       this.roles.assign(replica, now.partition)
