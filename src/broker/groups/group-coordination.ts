@@ -10,7 +10,7 @@ import { Checksum } from "../../ports/checksum.ts"
 import { Journal } from "../../ports/journal.ts"
 import type { FindReadable } from "../../serve/readable.ts"
 import { CommandIdFactory, CommandIds } from "../../stream/command-ids.ts"
-import type { LedPartitions } from "../../stream/partition/led-partition.ts"
+import type { LedPartition, LedPartitions } from "../../stream/partition/led-partition.ts"
 import { PartitionJournal } from "../../stream/partition/partition-journal.ts"
 import { drawUuid } from "../../stream/uuid.ts"
 import type { Route } from "../../wire/route.ts"
@@ -100,7 +100,7 @@ const make = Effect.gen(function* () {
 })
 
 interface Roles {
-  readonly coordinator: Coordinator
+  readonly coordinator: Pick<Coordinator, "leadStream" | "closeStream">
   readonly partitions: LedPartitions
   readonly streamCount: () => number
   /** Streams whose journals failed. */
@@ -108,23 +108,26 @@ interface Roles {
   readonly changed: Queue.Dequeue<void>
 }
 
-/** Opens the streams whose partitions this broker leads, and closes the others, whenever that changes. */
+/**
+ * Opens the streams whose partitions this broker leads, and closes the others, whenever that changes, until it is interrupted. A leadership that ends and begins
+ * again under the same epoch, as when the log gets another data directory, is another one: the stream over it ended with the first.
+ */
 const followRoles = ({ changed, coordinator, partitions, streamCount, unloaded }: Roles) =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
-    const led = new Map<number, { readonly epoch: number; readonly opening: Fiber.Fiber<void> }>()
+    const led = new Map<number, { readonly partition: LedPartition; readonly opening: Fiber.Fiber<void> }>()
     const look = (index: number) =>
       Effect.gen(function* () {
         const found = partitions.find(groupStreamName(index))
-        const epoch = Either.isRight(found) ? found.right.epoch : undefined
+        const partition = Either.isRight(found) ? found.right : undefined
         const before = led.get(index)
-        if (before !== undefined && (before.epoch !== epoch || unloaded.has(index))) {
+        if (before !== undefined && (before.partition.epoch !== partition?.epoch || !before.partition.isHeld() || unloaded.has(index))) {
           led.delete(index)
           yield* Fiber.interrupt(before.opening)
-          yield* coordinator.closeStream(index, epoch !== undefined)
+          yield* coordinator.closeStream(index, partition !== undefined)
         }
         unloaded.delete(index)
-        if (epoch !== undefined && !led.has(index)) led.set(index, { epoch, opening: yield* Effect.forkIn(coordinator.leadStream(index), scope) })
+        if (partition !== undefined && !led.has(index)) led.set(index, { partition, opening: yield* Effect.forkIn(coordinator.leadStream(index), scope) })
       })
     const lookAtAll = Effect.suspend(() =>
       Effect.forEach(
