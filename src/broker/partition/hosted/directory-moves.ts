@@ -16,8 +16,11 @@ interface Named extends TopicIdPartition {
   readonly topic: string
 }
 
-/** "ready": the log may be closed for it; "placing": it was. */
-type Stage = "waiting" | "copying" | "ready" | "placing"
+/** "ready": the log may be closed for it; "closing": it is being closed; "placing": it was. */
+type Stage = "waiting" | "copying" | "ready" | "closing" | "placing"
+
+/** What ends a move whose log stays where it was. */
+type Reason = "cancelled" | "stopped"
 
 /** One request to move a log. A later request for the same log ends it. */
 interface Wish {
@@ -27,7 +30,7 @@ interface Wish {
   stage: Stage
   move: LogMove | undefined
   /** What ends it: a later request, the removal of the log, or the end of the broker, which keeps the copy for the next start. */
-  readonly ended: Deferred.Deferred<"cancelled" | "stopped">
+  readonly ended: Deferred.Deferred<Reason>
   /** What came of `finish`, once the log was closed for it and opened again. */
   readonly placed: Deferred.Deferred<Either.Either<void, LogFault>>
   /** Nothing of it is under way any more. */
@@ -47,7 +50,7 @@ interface DirectoryMovesOptions {
 /** Logs that are copied at a time. The others wait in the order of their requests. */
 const copiesMax = 3
 
-/** How often a log that cannot be closed now is asked for again, ms. */
+/** How often a log that cannot be closed now is asked for again, ms. What it has grown by is copied before. */
 const askMs = 100
 
 const nameOf = ({ partition, topic }: Named): string => `${topic}-${partition}`
@@ -96,6 +99,12 @@ export class DirectoryMoves {
     return this.wishes.get(keyOf(of))?.stage === "ready"
   }
 
+  /** The log, whose move is ready, is being closed: `place` follows. Nothing more is copied before. */
+  close(of: TopicIdPartition): void {
+    const wish = this.wishes.get(keyOf(of))
+    if (wish?.stage === "ready") wish.stage = "closing"
+  }
+
   /**
    * Takes the copy of a log for the log, which the caller has closed, and opens it again by `open`. `moved` is called before, where
    * the log has another directory.
@@ -103,7 +112,7 @@ export class DirectoryMoves {
   place(of: TopicIdPartition, moved: () => void, open: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const wish = this.wishes.get(keyOf(of))
-      if (wish?.stage !== "ready" || wish.move === undefined) return open
+      if (wish?.stage !== "closing" || wish.move === undefined) return open
       wish.stage = "placing"
       return Effect.flatMap(Effect.either(wish.move.finish), (placed) => {
         if (Either.isRight(placed)) moved()
@@ -136,7 +145,7 @@ export class DirectoryMoves {
     })
   }
 
-  private endOf(wish: Wish | undefined, why: "cancelled" | "stopped"): Effect.Effect<void> {
+  private endOf(wish: Wish | undefined, why: Reason): Effect.Effect<void> {
     return wish === undefined ? Effect.void : Effect.zipRight(Deferred.succeed(wish.ended, why), Deferred.await(wish.over))
   }
 
@@ -156,31 +165,16 @@ export class DirectoryMoves {
   }
 
   private move(wish: Wish): Effect.Effect<void> {
-    const { bytesPerSecondMax, moves, ready, warn } = this.options
+    const { bytesPerSecondMax, moves, warn } = this.options
     const { of, to } = wish
-    const unlessEnded = <A>(work: Effect.Effect<A, LogFault>): Effect.Effect<A | "cancelled" | "stopped", LogFault> =>
-      Effect.raceFirst(Deferred.await(wish.ended), work)
     const steps = Effect.gen(this, function* () {
       const ended = yield* Deferred.poll(wish.ended)
       if (ended._tag === "Some") return
       const move = yield* moves.begin({ topicId: of.topicId, partition: of.partition, path: to }, bytesPerSecondMax)
       wish.move = move
-      wish.stage = "copying"
-      const copied = yield* Effect.either(unlessEnded(this.copies.withPermits(1)(move.copy)))
-      if (Either.isLeft(copied) || copied.right !== undefined) return yield* this.stop(move, copied)
-      wish.stage = "ready"
-      const asking = Effect.forever(
-        Effect.zipRight(
-          Effect.sync(() => ((wish.stage as Stage) === "ready" ? ready(of) : undefined)),
-          Effect.sleep(askMs)
-        )
-      )
-      const placed = yield* Effect.raceFirst(Effect.raceFirst(Deferred.await(wish.ended), Deferred.await(wish.placed)), asking)
-      // Once the log is closed for it, the move ends in its own way.
-      const outcome = typeof placed === "string" && (wish.stage as Stage) === "placing" ? yield* Deferred.await(wish.placed) : placed
+      const outcome = yield* this.placing(wish, move)
       wish.stage = "waiting"
-      if (typeof outcome === "string") return yield* this.stop(move, Either.right(outcome))
-      if (Either.isLeft(outcome)) return yield* this.stop(move, outcome)
+      if (Either.isLeft(outcome) || outcome.right !== undefined) return yield* this.stop(move, outcome)
       yield* Effect.logInfo(`${nameOf(of)} was moved to ${to}.`)
       yield* Effect.catchAll(move.removeOld, ({ message }) =>
         Effect.sync(() => warn(`${nameOf(of)} was moved to ${to}; what is left in its old directory is removed by the next start: ${message}`))
@@ -191,8 +185,30 @@ export class DirectoryMoves {
     )
   }
 
+  /** Copies the log until it was closed for the move. Returns what came of that, or what ended the move before. */
+  private placing(wish: Wish, move: LogMove): Effect.Effect<Either.Either<Reason | void, LogFault>> {
+    const ended = Deferred.await(wish.ended)
+    const isReady = (): boolean => wish.stage === "ready"
+    return Effect.gen(this, function* () {
+      for (let copy = this.copies.withPermits(1)(move.copy); ; copy = move.copy) {
+        wish.stage = "copying"
+        const copied = yield* Effect.either(Effect.raceFirst(ended, copy))
+        if (Either.isLeft(copied) || copied.right !== undefined) return copied
+        wish.stage = "ready"
+        this.options.ready(wish.of)
+        const over = Effect.raceFirst(Effect.map(ended, Either.right), Deferred.await(wish.placed))
+        const soon = yield* Effect.raceFirst(over, Effect.as(Effect.sleep(askMs), undefined))
+        // A log that cannot be closed yet has grown: the partition is not to wait for all of that.
+        if (soon === undefined && isReady()) continue
+        const outcome = soon ?? (yield* over)
+        // Once the log is closed for it, the move ends in its own way.
+        return (wish.stage as Stage) === "placing" ? yield* Deferred.await(wish.placed) : outcome
+      }
+    })
+  }
+
   /** Ends a move whose log stays where it was. Fails with what ended it, if that is for the operator. */
-  private stop(move: LogMove, why: Either.Either<"cancelled" | "stopped" | void, LogFault>): Effect.Effect<void, LogFault> {
+  private stop(move: LogMove, why: Either.Either<Reason | void, LogFault>): Effect.Effect<void, LogFault> {
     if (Either.isRight(why) && why.right === "stopped") return Effect.void
     const removed = Effect.catchAll(move.cancel, ({ message }) =>
       Effect.sync(() => this.options.warn(`The copy of a log is removed by the next start: ${message}`))

@@ -251,6 +251,7 @@ export class HostedLogs {
     return Effect.gen(this, function* () {
       // The high watermark of the next leadership would not wait for a set that may still be committed. The move asks again.
       if (replica.replication?.proposal !== undefined) return
+      this.moves.close(due)
       this.left.add(replica)
       this.table.set(topic.name, due.topicId, due.partition, undefined)
       replica.stopLeading()
