@@ -63,18 +63,20 @@ export class DirectoryMoves {
   private readonly wishes = new Map<string, Wish>()
   private readonly requests = Effect.runSync(Queue.unbounded<{ readonly wish: Wish; readonly before: Wish | undefined }>())
   private readonly copies = Effect.unsafeMakeSemaphore(copiesMax)
+  /** No request is served any more. */
+  private isOver = false
 
   constructor(private readonly options: DirectoryMovesOptions) {}
 
   /**
    * Moves a log to the directory `to`, and ends the move that it has to another one. Nothing is done where the log is in `to`
-   * and has no move, or is being moved there.
+   * and has no move, or is being moved there, and once `run` has ended.
    */
   request({ partition, topic, topicId }: Named, to: string): void {
     const of = { topic, topicId, partition }
     const key = keyOf(of)
     const before = this.wishes.get(key)
-    if (before?.to === to || (before === undefined && this.options.moves.directoryOf(of.topicId, of.partition) === to)) return
+    if (this.isOver || before?.to === to || (before === undefined && this.options.moves.directoryOf(of.topicId, of.partition) === to)) return
     const unsafe = <A>() => Deferred.unsafeMake<A>(FiberId.none)
     const wish: Wish = { of, to, stage: "waiting", move: undefined, ended: unsafe(), placed: unsafe(), over: unsafe() }
     this.wishes.set(key, wish)
@@ -92,6 +94,15 @@ export class DirectoryMoves {
   /** Moves logs as they are requested, until it is interrupted. */
   readonly run: Effect.Effect<never> = Effect.scopedWith((scope) =>
     Effect.forever(Effect.flatMap(Queue.take(this.requests), ({ before, wish }) => Effect.forkIn(this.serve(wish, before), scope)))
+  ).pipe(
+    Effect.ensuring(
+      Effect.sync(() => {
+        this.isOver = true
+        // Who waits for the end of a request that was never served would wait for ever.
+        for (const { over } of this.wishes.values()) Deferred.unsafeDone(over, Effect.void)
+        this.wishes.clear()
+      })
+    )
   )
 
   /** Whether the log is to be closed for its move. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Effect } from "effect"
+import { Effect, Fiber, Option } from "effect"
 import { VirtualClock } from "../../../../../adapters/clock/virtual-clock.ts"
 import { DirectoryMoves } from "../../../../../src/broker/partition/hosted/directory-moves.ts"
 import type { LogMove, LogMoves } from "../../../../../src/ports/log-store.ts"
@@ -60,4 +60,20 @@ test("what is appended while the log cannot be closed is copied before it is: th
       yield* until(() => into(moves) === 0)
       expect([log.at, log.size > 29_000, (log.rest ?? Number.POSITIVE_INFINITY) < 300]).toEqual(["/b", true, true])
     }).pipe(Effect.scoped)
+  ))
+
+test("a request that comes as the broker ends keeps it from nothing", () =>
+  new VirtualClock().run(
+    Effect.gen(function* () {
+      const log = new GrowingLog()
+      const moves = moving(log, () => undefined)
+      const running = yield* Effect.fork(moves.run)
+      yield* Effect.yieldNow()
+      moves.request(of, "/b")
+      // The request was taken, or was not.
+      running.unsafeInterruptAsFork(running.id())
+      yield* Fiber.await(running)
+      moves.request(of, "/b")
+      expect(Option.isSome(yield* Effect.timeoutOption(moves.end, "10 seconds"))).toBe(true)
+    })
   ))
