@@ -29,6 +29,18 @@ const renamed = ({ disk, path: root }: LogDirectory, from: string, to: string): 
 const namesSynced = ({ disk, path }: LogDirectory): Effect.Effect<void, LogFault> =>
   Effect.mapError(disk.syncDirectory(path), (error) => faultOf(path, "sync", error))
 
+/** The recovery point of a log that is closed is durable, as its copy has it. */
+const pointSynced = ({ directory, parts: { disk, recoveryPoint } }: LogCore): Effect.Effect<void, LogFault> =>
+  Effect.zipRight(recoveryPoint.sync, disk.syncDirectory(directory)).pipe(
+    Effect.mapError((error) => faultOf(recoveryPoint.path, "sync", error)),
+    // A log leaves a full disk all the same. After a power cut the operator may have to finish the move.
+    Effect.catchIf(
+      ({ reason }) => reason === "full",
+      () => Effect.void
+    ),
+    Effect.ensuring(Effect.sync(() => attempt(recoveryPoint.path, "close", () => recoveryPoint.close())))
+  )
+
 /** The move of a log whose copy is begun. */
 export class MoveOfLog implements LogMove {
   private readonly log: LogCopy
@@ -63,6 +75,8 @@ export class MoveOfLog implements LogMove {
     const [moving, copied, moved] = [movingSuffix, copiedSuffix, movedSuffix].map((suffix) => `${name}${suffix}`) as [string, string, string]
     return Effect.gen(this, function* () {
       yield* this.log.rest
+      // By it a start tells the copy of this log from an older one.
+      yield* pointSynced(core)
       yield* renamed(to, moving, copied)
       yield* namesSynced(to)
       yield* renamed(from, name, moved)
@@ -90,11 +104,15 @@ export class MoveOfLog implements LogMove {
   }).pipe(Effect.uninterruptible)
 
   readonly cancel: Effect.Effect<void, LogFault> = Effect.suspend(() => {
-    const { name, to } = this.parts
-    if (this.isMoved) return Effect.void
+    const { from, name, to } = this.parts
     this.log.end()
+    // A directory that fails may have let go of the log all the same: then the next start needs the whole copy.
+    const isThere = Either.getOrElse(
+      attempt(name, "look for", () => from.has(name)),
+      () => false
+    )
     return Effect.ensuring(
-      removeCopies(to, name),
+      this.isMoved ? Effect.void : removeCopies(to, name, isThere ? copySuffixes : [movingSuffix]),
       Effect.sync(() => this.end())
     )
   }).pipe(Effect.uninterruptible)
@@ -108,10 +126,10 @@ export class MoveOfLog implements LogMove {
   }
 }
 
-/** Removes what moves of the log have left in a directory, durably. The log itself stays. */
-export const removeCopies = (directory: LogDirectory, name: string): Effect.Effect<void, LogFault> =>
-  Effect.forEach(
-    [movingSuffix, copiedSuffix],
-    (suffix) => (directory.has(`${name}${suffix}`) ? removeDirectory(directory, `${name}${suffix}`, `${name}${suffix}`) : Effect.void),
-    { discard: true }
-  )
+const copySuffixes: ReadonlyArray<string> = [movingSuffix, copiedSuffix]
+
+/** Removes what moves of the log have left in a directory, durably: all copies, or those of these names. The log itself stays. */
+export const removeCopies = (directory: LogDirectory, name: string, suffixes = copySuffixes): Effect.Effect<void, LogFault> =>
+  Effect.forEach(suffixes, (suffix) => (directory.has(`${name}${suffix}`) ? removeDirectory(directory, `${name}${suffix}`, `${name}${suffix}`) : Effect.void), {
+    discard: true
+  })

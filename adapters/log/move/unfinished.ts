@@ -1,8 +1,9 @@
 import { Effect, Either } from "effect"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { type LogDestination, LogFault } from "../../../src/ports/log-store.ts"
-import { attempt, faultOf } from "../disk/disk.ts"
+import { attempt, faultOf, readSmallFile } from "../disk/disk.ts"
 import { type LogDirectory, removeTree } from "../log-directory.ts"
+import { recoveryPointFileName } from "../recovery/recovery-point.ts"
 import { copiedSuffix, movedSuffix, moveNameOf, movingSuffix } from "./names.ts"
 
 type LeftByLog = ReadonlyMap<string, ReadonlyArray<{ readonly at: LogDirectory; readonly suffix: string }>>
@@ -32,6 +33,25 @@ const rename = ({ disk, path }: LogDirectory, from: string, to: string): Effect.
 const remove = ({ disk, path }: LogDirectory, name: string): Effect.Effect<void, LogFault> =>
   attempt(`${path}/${name}`, "remove", () => removeTree(disk, `${path}/${name}`))
 
+/** No recovery point is larger, bytes. */
+const pointBytesMax = 4096
+
+/** The bytes of a log's recovery point, which change with every change of the log. Throws what the disk throws. */
+const pointOf = ({ disk, path }: LogDirectory, name: string): string => {
+  const file = `${path}/${name}/${recoveryPointFileName}`
+  return disk.exists(file) ? readSmallFile(disk, file, pointBytesMax).join() : ""
+}
+
+/**
+ * The copy that the log left its directory for. A directory that failed in a move, and is back, may have an older one: its
+ * recovery point is another. Throws what the disks throw.
+ */
+const wholeCopy = (name: string, copied: ReadonlyArray<LogDirectory>, moved: ReadonlyArray<LogDirectory>): LogDirectory | undefined => {
+  if (copied.length === 0) return undefined
+  const points = new Set(moved.map((at) => pointOf(at, `${name}${movedSuffix}`)))
+  return copied.find((at) => points.has(pointOf(at, `${name}${copiedSuffix}`)))
+}
+
 /** What the moves of one log have left, before the log is opened. */
 const settle = (name: string, left: ReadonlyArray<{ readonly at: LogDirectory; readonly suffix: string }>, all: ReadonlyArray<LogDirectory>) =>
   Effect.gen(function* () {
@@ -39,8 +59,8 @@ const settle = (name: string, left: ReadonlyArray<{ readonly at: LogDirectory; r
     const having = (suffix: string) => left.filter((each) => each.suffix === suffix).map(({ at }) => at)
     const [moving, copied, moved] = [having(movingSuffix), having(copiedSuffix), having(movedSuffix)]
     let isThere = yield* attempt(name, "look for", () => working.some((each) => each.has(name)))
-    const [whole] = copied
-    if (!isThere && whole !== undefined && moved.length > 0) {
+    const whole = isThere ? undefined : yield* attempt(name, "compare", () => wholeCopy(name, copied, moved))
+    if (whole !== undefined) {
       // From here on it has the log's name. The others say what was before.
       yield* rename(whole, `${name}${copiedSuffix}`, name)
       yield* Effect.logInfo(`The log ${name} was being moved to ${whole.path} when this node stopped: the move is finished.`)
@@ -95,13 +115,14 @@ export const interruptedMoves = (directories: ReadonlyArray<LogDirectory>): Read
 
 /** The log has no directory, and a move of it is not finished: its records are in a directory that is not there. `undefined` where no move has left anything. */
 export const strandedMove = (directories: ReadonlyArray<LogDirectory>, name: string): LogFault | undefined => {
-  for (const each of directories)
-    for (const suffix of [copiedSuffix, movedSuffix])
+  // What the log was before its last move is newer than the copy of an older one.
+  for (const suffix of [movedSuffix, copiedSuffix])
+    for (const each of directories)
       if (each.has(`${name}${suffix}`))
         return new LogFault({
           path: `${each.path}/${name}`,
           reason: "corrupt",
-          message: `The log ${name} was being moved to another data directory, and only ${each.path}/${name}${suffix} is left of it here. Nothing was changed. Put the other directory back into log.dirs and start this node again. If it is lost, rename ${each.path}/${name}${suffix} to ${each.path}/${name} while the node is stopped.`
+          message: `The log ${name} was being moved to another data directory, and only ${each.path}/${name}${suffix} is left of it here. Nothing was changed. Put the other directory back into log.dirs and start this node again. If it is lost, rename ${each.path}/${name}${suffix} to ${each.path}/${name} while the node is stopped: the newest records may be missing then.`
         })
   return undefined
 }
