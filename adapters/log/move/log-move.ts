@@ -56,8 +56,8 @@ export class MoveOfLog implements LogMove {
   readonly copiedBytes = (): number => this.log.sizeInBytes
 
   readonly copy: Effect.Effect<void, LogFault> = Effect.suspend(() => {
-    const { bytesPerSecondMax, pace } = this.parts
-    return Effect.flatMap(this.log.slice(pace.sliceBytes(bytesPerSecondMax())), (bytes) => {
+    const { bytesPerSecondMax, pace, to } = this.parts
+    return Effect.flatMap(to.fault() ?? this.log.slice(pace.sliceBytes(bytesPerSecondMax())), (bytes) => {
       if (bytes === undefined) return Effect.void
       pace.spend(bytes)
       return Effect.zipRight(pace.rest(bytesPerSecondMax), this.copy)
@@ -72,13 +72,17 @@ export class MoveOfLog implements LogMove {
   readonly finish: Effect.Effect<void, LogFault> = Effect.suspend(() => {
     const { core, from, name, to } = this.parts
     if (!core.isClosedWell) return closedBadly(core.directory)
+    // No log is opened in a directory that is offline, whatever took it offline.
+    const mayBeThere = Effect.suspend(() => to.fault() ?? Effect.void)
     const [moving, copied, moved] = [movingSuffix, copiedSuffix, movedSuffix].map((suffix) => `${name}${suffix}`) as [string, string, string]
     return Effect.gen(this, function* () {
+      yield* mayBeThere
       yield* this.log.rest
       // By it a start tells the copy of this log from an older one.
       yield* pointSynced(core)
       yield* renamed(to, moving, copied)
       yield* namesSynced(to)
+      yield* mayBeThere
       yield* renamed(from, name, moved)
       yield* namesSynced(from)
       const placed = renamed(to, copied, name)

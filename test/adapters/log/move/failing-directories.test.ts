@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test"
 import { Effect } from "effect"
 import { FaultyDisk } from "../../../../adapters/log/disk/faulty-disk.ts"
+import type { LogDirectory } from "../../../../adapters/log/log-directory.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
+import { LogFault } from "../../../../src/ports/log-store.ts"
 import { topicId } from "../../../src/ports/log-batches.ts"
 import { contentOf, faultIn, hold, logName, placeOn, put, type Store, unbounded, withStore } from "./support.ts"
 
@@ -26,6 +28,26 @@ const made = (store: Store, path: string) =>
     yield* put(held.log, 20)
     return held
   })
+
+test("no log is moved into a directory that another log found to fail meanwhile", async () => {
+  const { places } = failing("/a", "/b")
+  for (const isCopied of [false, true])
+    await withStore(places, (store) =>
+      Effect.gen(function* () {
+        const held = isCopied ? yield* hold(store) : yield* made(store, "/a")
+        const move = yield* begin(store, "/b")
+        if (isCopied) yield* move.copy
+        const at = store.directories[1] as LogDirectory
+        at.takeOffline(new LogFault({ path: "/b", reason: "offline", message: "A sync of another log failed." }))
+        if (!isCopied) expect((yield* faultIn(move.copy))?.message).toContain("another log")
+        const content = contentOf(held.log)
+        yield* held.close
+        expect((yield* faultIn(move.finish))?.message).toContain("another log")
+        expect(contentOf((yield* hold(store)).log)).toEqual(content)
+        yield* move.cancel
+      })
+    )
+})
 
 const faults = [
   [0, { doing: "rename", path: `/a/${logName}`, code: "EIO", after: 0, times: 1 }],
