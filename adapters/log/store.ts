@@ -92,11 +92,12 @@ class FileLogStore {
     private readonly crc32c: Crc32c,
     private readonly clock: Clock.Clock,
     private readonly syncTimes: SyncTimes,
-    private readonly fork: (effect: Effect.Effect<void>) => void
+    private readonly fork: (effect: Effect.Effect<void>) => void,
+    beside: ReadonlySet<string>
   ) {
     this.progress = new OpeningProgress(clock, () => directories.reduce((sum, { logCount }) => sum + logCount, 0))
     this.pace = new Pace(clock, this.progress.tell)
-    this.moves = new MovesOfStore(directories, this.openLogs, clock)
+    this.moves = new MovesOfStore(directories, this.openLogs, clock, crc32c, beside)
   }
 
   private get working(): ReadonlyArray<LogDirectory> {
@@ -167,7 +168,7 @@ class FileLogStore {
     openNames.add(name)
     // A log that is made has nothing to recover.
     if (!isNew) progress.begun()
-    return Effect.onExit(openLog(parts), (exit) =>
+    const opening = Effect.onExit(openLog(parts), (exit) =>
       Effect.sync(() => {
         if (!isNew) progress.ended(Exit.isSuccess(exit))
         if (Exit.isSuccess(exit)) {
@@ -178,6 +179,7 @@ class FileLogStore {
         parts.recoveryPoint.close()
       })
     )
+    return this.moves.hasBeside(name) ? Effect.tap(opening, (log) => this.moves.opened(name, log.end())) : opening
   }
 
   /** The directory that a log is in; for a new log the one with the most room for each of its logs, this one counted in. */
@@ -233,6 +235,8 @@ class FileLogStore {
           const path = yield* why === "stray" ? setStray(each, name) : setAside(each, name)
           if (path !== undefined) paths.push(path)
         }
+      // Another replica has the records: what the log was before a move would keep a new one from being made.
+      if (why === "damaged" && paths.length > 0) yield* this.moves.removeLeft(name)
       return paths
     }).pipe(Effect.uninterruptible)
 
@@ -324,8 +328,8 @@ export const makeStoreOver = (
       if (places.length === 1) return yield* begun.left
       directory.takeOffline(offlineAtStart(directory.path, begun.left))
     }
-    yield* settleMoves(directories, (directory, fault) => directory.takeOffline(offlineAtStart(directory.path, fault)))
-    const store = new FileLogStore(directories, new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax), crc32c, clock, syncTimes, fork)
+    const beside = yield* settleMoves(directories, (directory, fault) => directory.takeOffline(offlineAtStart(directory.path, fault)))
+    const store = new FileLogStore(directories, new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax), crc32c, clock, syncTimes, fork, beside)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         for (const directory of directories) directory.close()

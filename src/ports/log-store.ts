@@ -193,7 +193,10 @@ export interface LogMove {
    * log is where it was, or, where a directory went offline by it, it is offline until the next start.
    */
   readonly finish: Effect.Effect<void, LogFault>
-  /** Removes what the log was before `finish`. A start does the same. */
+  /**
+   * Removes what the log was before `finish`. Fails, and removes nothing, while the log is not open in its new directory: the
+   * next opening of the log does it then, also after a restart.
+   */
   readonly removeOld: Effect.Effect<void, LogFault>
   /** Ends a move that is not finished, and removes the copy. */
   readonly cancel: Effect.Effect<void, LogFault>

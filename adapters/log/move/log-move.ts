@@ -16,12 +16,23 @@ interface MovedLog {
   readonly to: LogDirectory
   readonly pace: MovePace
   readonly bytesPerSecondMax: () => number
+  /** Whether the log is open in its new directory. */
+  readonly isOpen: () => boolean
+  /** What the log was before is kept until it is open. */
+  readonly kept: () => void
   /** The move is over: another one may begin. */
   readonly over: () => void
 }
 
 const closedBadly = (directory: string): LogFault =>
   new LogFault({ path: directory, reason: "io", message: `${directory} was not closed in order, so that its copy is not taken for it.` })
+
+const unopened = (path: string, old: string): LogFault =>
+  new LogFault({
+    path,
+    reason: "io",
+    message: `${path} is not open, so that ${old} is kept until it is. If it is damaged, put ${old} in its place while the node is stopped.`
+  })
 
 const renamed = ({ disk, path: root }: LogDirectory, from: string, to: string): Either.Either<void, LogFault> =>
   attempt(`${root}/${from}`, "rename", () => disk.rename(`${root}/${from}`, `${root}/${to}`))
@@ -103,8 +114,12 @@ export class MoveOfLog implements LogMove {
   }).pipe(Effect.uninterruptible)
 
   readonly removeOld: Effect.Effect<void, LogFault> = Effect.suspend(() => {
-    const { from, name } = this.parts
-    return from.has(`${name}${movedSuffix}`) ? removeDirectory(from, `${name}${movedSuffix}`, `${name}${movedSuffix}`) : Effect.void
+    const { from, isOpen, kept, name, to } = this.parts
+    const old = `${name}${movedSuffix}`
+    if (!from.has(old)) return Effect.void
+    if (isOpen()) return removeDirectory(from, old, old)
+    kept()
+    return unopened(`${to.path}/${name}`, `${from.path}/${old}`)
   }).pipe(Effect.uninterruptible)
 
   readonly cancel: Effect.Effect<void, LogFault> = Effect.suspend(() => {

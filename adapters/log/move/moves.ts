@@ -1,9 +1,12 @@
 import { type Clock, Effect } from "effect"
+import type { Offset } from "../../../domain/kernel/id.ts"
+import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { type LogDestination, LogFault, type LogMoves } from "../../../src/ports/log-store.ts"
 import { attempt } from "../disk/disk.ts"
 import { removeDirectory } from "../leaving-logs.ts"
 import type { LogCore } from "../log-core.ts"
 import type { LogDirectory } from "../log-directory.ts"
+import { readRecoveryPoint } from "../recovery/recovery-point.ts"
 import { MoveOfLog, removeCopies } from "./log-move.ts"
 import { MovePace } from "./move-pace.ts"
 import { movedSuffix, movingSuffix } from "./names.ts"
@@ -21,13 +24,18 @@ export class MovesOfStore implements LogMoves {
   private readonly moving = new Map<string, MoveOfLog>()
   private readonly preferred = new Map<string, string>()
   private readonly pace: MovePace
+  private readonly beside: Set<string>
 
   constructor(
     private readonly directories: ReadonlyArray<LogDirectory>,
     private readonly openLogs: ReadonlyMap<string, { readonly core: LogCore; readonly at: LogDirectory }>,
-    clock: Clock.Clock
+    clock: Clock.Clock,
+    private readonly crc32c: Crc32c,
+    /** Logs beside which there may be what they were before a move. */
+    beside: ReadonlySet<string>
   ) {
     this.pace = new MovePace(clock)
+    this.beside = new Set(beside)
   }
 
   readonly begin: LogMoves["begin"] = (destination, bytesPerSecondMax) =>
@@ -42,7 +50,17 @@ export class MovesOfStore implements LogMoves {
       if (open === undefined) return yield* refused(name, `The log ${name} is not open, so it is not moved.`)
       if (open.at === to) return yield* refused(path, `The log ${name} is in ${path} already.`)
       if (this.moving.has(name)) return yield* refused(name, `The log ${name} is being moved already.`)
-      const parts = { name, core: open.core, from: open.at, to, pace: this.pace, bytesPerSecondMax, over: () => void this.moving.delete(name) }
+      const parts = {
+        name,
+        core: open.core,
+        from: open.at,
+        to,
+        pace: this.pace,
+        bytesPerSecondMax,
+        isOpen: () => this.openLogs.get(name)?.at === to,
+        kept: () => void this.beside.add(name),
+        over: () => void this.moving.delete(name)
+      }
       yield* this.removeLeft(name)
       yield* attempt(path, "copy a log to", () => to.disk.makeDirectory(`${path}/${name}${movingSuffix}`))
       const move = new MoveOfLog(parts)
@@ -82,6 +100,34 @@ export class MovesOfStore implements LogMoves {
     const path = this.preferred.get(name)
     this.preferred.delete(name)
     return this.directories.find((each) => each.path === path && each.fault() === undefined)
+  }
+
+  /** Whether `opened` is to be called when the log is open. */
+  hasBeside(name: string): boolean {
+    return this.beside.has(name)
+  }
+  /** The log is open, and ends at `end`: what it was before a move is removed, unless that has records which the log lacks. */
+  opened(name: string, end: Offset): Effect.Effect<void> {
+    this.beside.delete(name)
+    const old = `${name}${movedSuffix}`
+    const remove = (at: LogDirectory): Effect.Effect<void, LogFault> =>
+      Effect.flatMap(
+        attempt(at.path, "look for", () => (at.has(old) ? (readRecoveryPoint(at.disk, `${at.path}/${old}`, this.crc32c)?.offset ?? 0) : undefined)),
+        (oldEnd) => {
+          if (oldEnd === undefined) return Effect.void
+          if (oldEnd <= end) return removeDirectory(at, old, old)
+          return Effect.logWarning(
+            `The log ${name} ends at offset ${end}, and ${at.path}/${old}, which it was before it was moved, at ${oldEnd}. That directory is kept: look whether its records are needed, then remove it.`
+          )
+        }
+      )
+    return Effect.forEach(
+      this.directories,
+      (at) => Effect.catchAll(remove(at), ({ message }) => Effect.logWarning(`${at.path}/${old} is not removed: ${message}`)),
+      {
+        discard: true
+      }
+    )
   }
 
   /** The log is removed, or its directory is renamed: its move is over. */

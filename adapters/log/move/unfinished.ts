@@ -52,7 +52,7 @@ const wholeCopy = (name: string, copied: ReadonlyArray<LogDirectory>, moved: Rea
   return copied.find((at) => points.has(pointOf(at, `${name}${copiedSuffix}`)))
 }
 
-/** What the moves of one log have left, before the log is opened. */
+/** What the moves of one log have left, before the log is opened. Returns whether there is a directory to be removed when it is. */
 const settle = (name: string, left: ReadonlyArray<{ readonly at: LogDirectory; readonly suffix: string }>, all: ReadonlyArray<LogDirectory>) =>
   Effect.gen(function* () {
     const working = all.filter(isWorking)
@@ -72,17 +72,23 @@ const settle = (name: string, left: ReadonlyArray<{ readonly at: LogDirectory; r
         if (at.has(`${name}${movingSuffix}`)) yield* remove(at, `${name}${movingSuffix}`)
         yield* rename(at, `${name}${copiedSuffix}`, `${name}${movingSuffix}`)
       }
-    if (isThere) for (const at of moved) yield* remove(at, `${name}${movedSuffix}`)
+    // What the log was before goes when the log is open.
+    if (isThere) return moved.length > 0
     // Where a directory is offline, the log may be in it.
-    if (isThere || working.length < all.length || copied.length + moved.length > 0) return
+    if (working.length < all.length || copied.length + moved.length > 0) return false
     for (const at of moving) yield* remove(at, `${name}${movingSuffix}`)
+    return false
   })
 
 /**
  * Finishes the moves of logs whose copies were whole when the process before ended, and ends the others: every log has one
- * directory afterwards. To be called before a log is opened. `failed` is told of a directory that does not work.
+ * directory afterwards. To be called before a log is opened. `failed` is told of a directory that does not work. Returns the names of the logs beside which there
+ * is what they were before a move.
  */
-export const settleMoves = (directories: ReadonlyArray<LogDirectory>, failed: (directory: LogDirectory, fault: LogFault) => void): Effect.Effect<void> =>
+export const settleMoves = (
+  directories: ReadonlyArray<LogDirectory>,
+  failed: (directory: LogDirectory, fault: LogFault) => void
+): Effect.Effect<ReadonlySet<string>> =>
   Effect.suspend(() => {
     const listed = new Map<LogDirectory, ReadonlyArray<string>>()
     for (const at of directories.filter(isWorking)) {
@@ -90,17 +96,20 @@ export const settleMoves = (directories: ReadonlyArray<LogDirectory>, failed: (d
       if (Either.isRight(names)) listed.set(at, names.right)
       else failed(at, names.left)
     }
-    return Effect.forEach(
+    const beside = new Set<string>()
+    const work = Effect.forEach(
       leftOfMoves(listed),
       ([name, left]) =>
-        Effect.catchAll(settle(name, left, directories), (fault) =>
-          Effect.sync(() => {
+        Effect.match(settle(name, left, directories), {
+          onSuccess: (isBeside) => void (isBeside && beside.add(name)),
+          onFailure: (fault) => {
             const at = [...listed.keys()].find(({ path }) => fault.path === path || fault.path.startsWith(`${path}/`))
             if (at !== undefined) failed(at, fault)
-          })
-        ),
+          }
+        }),
       { discard: true }
     )
+    return Effect.as(work, beside)
   })
 
 /** The logs that were being moved when the process before ended. Throws what the disks throw. */

@@ -188,7 +188,7 @@ export class DirectoryMoves {
       if (Either.isLeft(outcome) || outcome.right !== undefined) return yield* this.stop(move, outcome)
       yield* Effect.logInfo(`${nameOf(of)} was moved to ${to}.`)
       yield* Effect.catchAll(move.removeOld, ({ message }) =>
-        Effect.sync(() => warn(`${nameOf(of)} was moved to ${to}; what is left in its old directory is removed by the next start: ${message}`))
+        Effect.sync(() => warn(`${nameOf(of)} was moved to ${to}; what is left in its old directory is removed when the log is opened next: ${message}`))
       )
     })
     return Effect.catchAll(steps, ({ message }) =>

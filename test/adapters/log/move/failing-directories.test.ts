@@ -3,9 +3,10 @@ import { Effect } from "effect"
 import { FaultyDisk } from "../../../../adapters/log/disk/faulty-disk.ts"
 import type { LogDirectory } from "../../../../adapters/log/log-directory.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
+import type { StoreDirectory } from "../../../../adapters/log/store.ts"
 import { LogFault } from "../../../../src/ports/log-store.ts"
 import { topicId } from "../../../src/ports/log-batches.ts"
-import { contentOf, faultIn, hold, logName, placeOn, put, type Store, unbounded, withStore } from "./support.ts"
+import { contentOf, faultIn, hold, logName, namesIn, placeOn, put, type Store, unbounded, withStore } from "./support.ts"
 
 const begin = (store: Store, path: string) => store.moves.begin({ topicId, partition: 0, path }, unbounded)
 
@@ -129,4 +130,69 @@ test("an old copy is not taken while the directory that the log was moved to is 
     })
   )
   await withStore(places, (store) => Effect.map(hold(store), ({ log }) => expect(log.end()).toBe(50)))
+})
+
+/** Spoils the last bytes of the log in `/b`. */
+const spoil = (place: StoreDirectory) => {
+  const name = place.disk
+    .list(`/b/${logName}`)
+    .filter((each) => each.endsWith(".log"))
+    .toSorted()
+    .at(-1)
+  const file = place.disk.open(`/b/${logName}/${name}`, "write")
+  file.write([new Uint8Array(5).fill(7)], file.size() - 5)
+}
+
+test("a log that cannot be opened in its new directory is kept as it was, over restarts, until it can be", async () => {
+  const { places } = failing("/a", "/b")
+  let content: ReadonlyArray<string> = []
+  await withStore(places, (store) =>
+    Effect.gen(function* () {
+      const held = yield* made(store, "/a")
+      content = contentOf(held.log)
+      const move = yield* begin(store, "/b")
+      yield* move.copy
+      yield* held.close
+      yield* move.finish
+      spoil(places[1] as StoreDirectory)
+      expect((yield* faultIn(hold(store)))?.reason).toBe("corrupt")
+      expect((yield* faultIn(move.removeOld))?.message).toContain(`/a/${logName}.moved is kept`)
+    })
+  )
+  await withStore(places, (store) => Effect.map(faultIn(hold(store)), (fault) => expect(fault?.reason).toBe("corrupt")))
+  expect(places.map(namesIn)).toEqual([[".moved"], [""]])
+  // The operator puts it in the place of the damaged one.
+  places[1]?.disk.rename(`/b/${logName}`, `/b/${logName}.spoiled`)
+  places[0]?.disk.rename(`/a/${logName}.moved`, `/a/${logName}`)
+  await withStore(places, (store) => Effect.map(hold(store), ({ log }) => expect(contentOf(log)).toEqual(content)))
+})
+
+test("a replica that is copied again is not kept from it by what its damaged log was before", async () => {
+  const { places } = failing("/a", "/b")
+  await withStore(places, (store) =>
+    Effect.gen(function* () {
+      const held = yield* made(store, "/a")
+      const move = yield* begin(store, "/b")
+      yield* move.copy
+      yield* held.close
+      yield* move.finish
+      spoil(places[1] as StoreDirectory)
+      expect((yield* faultIn(hold(store)))?.reason).toBe("corrupt")
+      expect(yield* store.setAside(topicId, 0)).toEqual([`/b/${logName}.damaged`])
+      expect((yield* hold(store)).log.end()).toBe(0)
+    })
+  )
+})
+
+test("what a log was is kept where it has records that the log lacks, as when an older version has made the log anew", async () => {
+  const { places } = failing("/a", "/b")
+  await withStore(places, (store) =>
+    Effect.gen(function* () {
+      yield* (yield* made(store, "/a")).close
+    })
+  )
+  places[0]?.disk.rename(`/a/${logName}`, `/a/${logName}.moved`)
+  places[1]?.disk.makeDirectory(`/b/${logName}`)
+  await withStore(places, (store) => Effect.map(hold(store), ({ log }) => expect(log.end()).toBe(0)))
+  expect(places.map(namesIn)).toEqual([[".moved"], [""]])
 })

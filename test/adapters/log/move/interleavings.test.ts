@@ -90,9 +90,9 @@ const run = (ops: ReadonlyArray<Op>, isMoved: boolean) => {
         if (op._tag !== "finish") continue
         yield* held.close
         if (move !== undefined) yield* move.finish
+        held = yield* hold(store)
         if (move !== undefined) yield* move.removeOld
         move = undefined
-        held = yield* hold(store)
         expect(places.flatMap(namesIn)).toEqual([""])
       }
       const open = found(held.log)

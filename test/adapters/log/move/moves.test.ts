@@ -47,9 +47,9 @@ describe("a move of a log to another data directory", () => {
         yield* held.close
         yield* move.finish
         expect([namesIn(places[0]), namesIn(places[1])]).toEqual([[".moved"], [""]])
+        const moved = yield* hold(store)
         yield* move.removeOld
         expect([namesIn(places[0]), namesIn(places[1])]).toEqual([[], [""]])
-        const moved = yield* hold(store)
         expect(store.moves.directoryOf(topicId, 0)).toBe("/b")
         expect(contentOf(moved.log)).toEqual(after)
         expect(moved.log.segments().map(({ baseOffset, sizeInBytes }) => [baseOffset, sizeInBytes])).toEqual(extents)
@@ -61,6 +61,7 @@ describe("a move of a log to another data directory", () => {
         yield* back.copy
         yield* moved.close
         yield* back.finish
+        yield* hold(store)
         yield* back.removeOld
         expect([namesIn(places[0]), namesIn(places[1])]).toEqual([[""], []])
       })
@@ -321,10 +322,10 @@ describe("a start after a move that was interrupted", () => {
       const { content, places } = await movedTo(left)
       await withStore(places, (store) =>
         Effect.gen(function* () {
-          expect([namesIn(places[0]), namesIn(places[1])] as unknown).toEqual(then)
           expect((yield* store.moves.interrupted).map(({ path }) => path)).toEqual(moves === 1 ? ["/b"] : [])
           expect((yield* store.list).length).toBe(1)
           expect(contentOf((yield* hold(store)).log)).toEqual([...content])
+          expect([namesIn(places[0]), namesIn(places[1])] as unknown).toEqual(then)
           if (moves === 0) return
           // Begun anew: what was copied before is not used.
           const move = yield* begin(store)

@@ -90,8 +90,8 @@ const check = (world: World, known: Known, isNew: boolean) =>
         yield* move.copy
         yield* close
         yield* move.finish
-        yield* move.removeOld
         expect(contentOf((yield* hold(store)).log)).toEqual(content)
+        yield* move.removeOld
       }
     })
   )
