@@ -110,10 +110,12 @@ export class DirectoryMoves {
     return this.wishes.get(keyOf(of))?.stage === "ready"
   }
 
-  /** The log, whose move is ready, is being closed: `place` follows. Nothing more is copied before. */
-  close(of: TopicIdPartition): void {
+  /** Whether the log is to be closed for its move now: `place` follows then, and nothing more is copied before. */
+  close(of: TopicIdPartition): boolean {
     const wish = this.wishes.get(keyOf(of))
-    if (wish?.stage === "ready") wish.stage = "closing"
+    if (wish?.stage !== "ready") return false
+    wish.stage = "closing"
+    return true
   }
 
   /**

@@ -250,8 +250,7 @@ export class HostedLogs {
   private changeDirectory(due: Due, { topic }: Placed, replica: Replica): Effect.Effect<void> {
     return Effect.gen(this, function* () {
       // The high watermark of the next leadership would not wait for a set that may still be committed. The move asks again.
-      if (replica.replication?.proposal !== undefined) return
-      this.moves.close(due)
+      if (replica.replication?.proposal !== undefined || !this.moves.close(due)) return
       this.left.add(replica)
       this.table.set(topic.name, due.topicId, due.partition, undefined)
       replica.stopLeading()

@@ -55,10 +55,33 @@ test("what is appended while the log cannot be closed is copied before it is: th
       yield* Effect.sleep("30 seconds")
       expect(asked).toBeGreaterThan(100)
       yield* until(() => moves.isReady(of))
-      moves.close(of)
+      expect(moves.close(of)).toBe(true)
       yield* moves.place(of, () => undefined, Effect.void)
       yield* until(() => into(moves) === 0)
       expect([log.at, log.size > 29_000, (log.rest ?? Number.POSITIVE_INFINITY) < 300]).toEqual(["/b", true, true])
+    }).pipe(Effect.scoped)
+  ))
+
+test("a request that ends a move while its log is being closed leaves the log where it is", () =>
+  new VirtualClock().run(
+    Effect.gen(function* () {
+      const log = new GrowingLog()
+      const moves = moving(log, () => undefined)
+      yield* Effect.fork(moves.run)
+      moves.request(of, "/b")
+      yield* until(() => moves.isReady(of))
+      expect([moves.close(of), moves.close(of)]).toEqual([true, false])
+      moves.request(of, "/a")
+      let isOpened = false
+      yield* moves.place(
+        of,
+        () => undefined,
+        Effect.sync(() => void (isOpened = true))
+      )
+      yield* until(() => !moves.isReady(of) && into(moves) === 0)
+      expect([isOpened, log.at, log.rest]).toEqual([true, "/a", undefined])
+      moves.request(of, "/b")
+      yield* until(() => moves.isReady(of))
     }).pipe(Effect.scoped)
   ))
 
