@@ -5,6 +5,7 @@ import { attempt, faultOf } from "../disk/disk.ts"
 import { removeDirectory } from "../leaving-logs.ts"
 import type { LogCore } from "../log-core.ts"
 import type { LogDirectory } from "../log-directory.ts"
+import { copySuffixes, removeCopies } from "./copies.ts"
 import { LogCopy } from "./log-copy.ts"
 import type { MovePace } from "./move-pace.ts"
 import { copiedSuffix, movedSuffix, movingSuffix } from "./names.ts"
@@ -144,11 +145,3 @@ export class MoveOfLog implements LogMove {
     over()
   }
 }
-
-const copySuffixes: ReadonlyArray<string> = [movingSuffix, copiedSuffix]
-
-/** Removes what moves of the log have left in a directory, durably: all copies, or those of these names. The log itself stays. */
-export const removeCopies = (directory: LogDirectory, name: string, suffixes = copySuffixes): Effect.Effect<void, LogFault> =>
-  Effect.forEach(suffixes, (suffix) => (directory.has(`${name}${suffix}`) ? removeDirectory(directory, `${name}${suffix}`, `${name}${suffix}`) : Effect.void), {
-    discard: true
-  })

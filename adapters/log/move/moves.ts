@@ -7,7 +7,8 @@ import { removeDirectory } from "../leaving-logs.ts"
 import type { LogCore } from "../log-core.ts"
 import type { LogDirectory } from "../log-directory.ts"
 import { readRecoveryPoint } from "../recovery/recovery-point.ts"
-import { MoveOfLog, removeCopies } from "./log-move.ts"
+import { removeCopies } from "./copies.ts"
+import type { MoveOfLog } from "./log-move.ts"
 import { MovePace } from "./move-pace.ts"
 import { movedSuffix, movingSuffix } from "./names.ts"
 import { interruptedMoves } from "./unfinished.ts"
@@ -40,6 +41,8 @@ export class MovesOfStore implements LogMoves {
 
   readonly begin: LogMoves["begin"] = (destination, bytesPerSecondMax) =>
     Effect.gen(this, function* () {
+      // Few nodes move logs, and every start would load what copies them.
+      const { MoveOfLog } = yield* Effect.promise(() => import("./log-move.ts"))
       const { path } = destination
       const name = nameOf(destination)
       const open = this.openLogs.get(name)
