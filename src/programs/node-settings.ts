@@ -36,6 +36,7 @@ export interface NodeSettings {
   readonly "franz.memory.request.budget.bytes"?: number
   readonly "franz.metrics.listener"?: string
   readonly "franz.produce.validate"?: string
+  readonly "franz.replica.fetch.overlap"?: boolean
   readonly "group.initial.rebalance.delay.ms"?: number
   readonly "group.max.session.timeout.ms"?: number
   readonly "group.max.size"?: number

@@ -31,6 +31,12 @@ export const replicas = {
   "replica.fetch.min.bytes": int(1, -2_147_483_648, "Bytes for which a replica's fetch waits at its leader."),
   "replica.fetch.max.bytes": int(1_048_576, 0, "Bytes that a replica's fetch asks for a partition; a larger first batch is sent all the same."),
   "replica.fetch.response.max.bytes": int(10_485_760, 0, "Bytes that a replica's fetch asks for altogether; a larger first batch is sent all the same."),
+  "franz.replica.fetch.overlap": dynamic(
+    bool(
+      false,
+      "Whether this broker has two fetches under way at each leader, where its disk takes a millisecond or more for a sync and the responses are small. A record then waits for the sync of its own log alone, for more fetches and more syncs: it needs a disk and processors that are not busy."
+    )
+  ),
   "follower.replication.throttled.rate": hidden(
     dynamic(long(unbounded, 0, "Bytes per second that this broker copies for replicas that catch up and are in follower.replication.throttled.replicas."))
   ),

@@ -105,7 +105,7 @@ export class Fetcher {
         next: (next) => this.fetches.next(session, next),
         call: (request) => this.call(link, request),
         take: (answer, number, isLatest) => this.answered(session, answer, number, isLatest),
-        mayOverlap: () => session.mayOverlap && this.fetches.isLight
+        mayOverlap: () => context.config()["franz.replica.fetch.overlap"] && session.mayOverlap && this.fetches.isLight
       })
       return Effect.zipRight(this.reached(link), rounds.run)
     })

@@ -97,7 +97,8 @@ export const brokerProgram = (
   watched: (routes: ReadonlyArray<Route>) => ReadonlyArray<Route>
 ): Program =>
   Effect.gen(function* () {
-    const config = { ...configOf(options), ...rackOf(options, id) }
+    // Fetches of every second broker may overlap.
+    const config = { ...configOf(options), ...rackOf(options, id), "franz.replica.fetch.overlap": id % 2 === 0 }
     const transport = yield* Transport
     const broker = Context.get(yield* Layer.build(layerBroker({ nodeId: id, leader: leaderAddress, config })), Broker)
     const own = mutant.brokerRoutes?.(broker.routes) ?? broker.routes

@@ -9,7 +9,7 @@ test("the sync of one log of a follower delays no acknowledgement of another one
   return world.run(
     Effect.gen(function* () {
       const leader = yield* world.leader()
-      for (const id of [1, 2]) yield* world.broker(id)
+      for (const id of [1, 2]) yield* world.broker(id, { "franz.replica.fetch.overlap": true })
       yield* createReplicated(leader, [1, 2], { "min.insync.replicas": "2" }, 3)
       yield* until(() => [0, 1, 2].every((index) => partitionOf(leader, index)?.isr.length === 2))
       const to = yield* world.link(1)
@@ -50,7 +50,7 @@ test("fetches of much data do not overlap: all logs are synced, and one fetch na
   return world.run(
     Effect.gen(function* () {
       const leader = yield* world.leader()
-      for (const id of [1, 2]) yield* world.broker(id)
+      for (const id of [1, 2]) yield* world.broker(id, { "franz.replica.fetch.overlap": true })
       yield* createReplicated(leader, [1, 2], { "min.insync.replicas": "2" }, 2)
       yield* until(() => [0, 1].every((index) => partitionOf(leader, index)?.isr.length === 2))
       const to = yield* world.link(1)
