@@ -76,7 +76,7 @@ testWith(
           "the doctor finds the fenced broker",
           async () => {
             const found = await diagnosed(cluster)
-            return found.code === 1 && found
+            return found.code === 1 && found.findings.some((finding) => finding.startsWith("fenced broker")) && found
           },
           120_000
         )
