@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { Glob } from "bun"
 import { compileProgram } from "./build/bundle.ts"
@@ -51,7 +51,7 @@ const bunTests = (name: string, args: ReadonlyArray<string>) => {
 }
 
 /** Two cores are enough for two at a time: these start processes and other systems, and wait for them. */
-const lanes = process.env["CI"] === undefined ? 2 : 1
+const lanes = Math.min(2, availableParallelism())
 const interop = async (name: string, batches: ReadonlyArray<Batch>) => {
   console.log(`\n== ${name}`)
   const started = performance.now()
