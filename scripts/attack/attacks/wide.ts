@@ -25,6 +25,9 @@ const servedBy = (port: number): Promise<ReadonlyArray<readonly [api: AnyApi, ve
     })
   })
 
+/** A Produce with acks=0, which the smallest value is, has no answer to wait for. */
+const withAnswer = (api: AnyApi, request: unknown) => (api.key === Produce.key ? { ...(request as object), acks: -1 } : request)
+
 /** Each array of each request that the node serves, wide; one after the other, each over its own connection. */
 const wideRequests: Attack = {
   name: "wide-requests",
@@ -41,7 +44,7 @@ const wideRequests: Attack = {
           if (!aim.goesOn()) return `${sent} requests, ${answered} answered (the time was over); the slowest took ${slowest.ms.toFixed(0)} ms: ${slowest.what}`
           let frame: Uint8Array
           try {
-            frame = requestBytes(api, version, draft(count, distinct) as never)
+            frame = requestBytes(api, version, withAnswer(api, draft(count, distinct)) as never)
           } catch {
             continue
           }
@@ -146,9 +149,7 @@ const wideAtOnce: Attack = {
     )
     for (const { api, distinct, draft, path, version } of all) {
       if (!aim.goesOn()) break
-      // A Produce with acks=0 has no answer.
-      const own = api.key === Produce.key ? { acks: -1 } : {}
-      const frame = requestBytes(api, version, { ...(draft(scaled(aim, requestElementsMax(api.key) - around), distinct) as object), ...own } as never)
+      const frame = requestBytes(api, version, withAnswer(api, draft(scaled(aim, requestElementsMax(api.key) - around), distinct)) as never)
       const count = counts.kinds++ % 5 === 4 ? 30 : 10
       const at = performance.now()
       counts.sent += count
