@@ -2,10 +2,10 @@ import { Context, Effect, Queue, type Scope } from "effect"
 import type { KafkaError } from "../../domain/kernel/error-code.ts"
 import type { ProducerId } from "../../domain/kernel/id.ts"
 import { AllocateProducerIds } from "../protocol/message/67-allocate-producer-ids.ts"
+import { RelayFailure } from "../serve/relay/relay-failure.ts"
 import { BrokerIdentity } from "./broker-identity.ts"
 import { BrokerSettings } from "./broker-settings.ts"
 import { Relay } from "./relay.ts"
-import { RelayFailure } from "./relay-failure.ts"
 
 /** A block of ids that the leader allocated to this broker alone. */
 interface ProducerIdBlock {

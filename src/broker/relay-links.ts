@@ -1,6 +1,6 @@
 import { Deferred, Effect, Exit, Scope } from "effect"
+import { RelayFailure } from "../serve/relay/relay-failure.ts"
 import type { Link } from "../wire/link.ts"
-import { RelayFailure } from "./relay-failure.ts"
 
 /**
  * Requests in flight on one link. A JoinGroup may wait for minutes, and the leader bounds the requests in flight of a

@@ -1,6 +1,6 @@
 import { Effect, Either, LogLevel, type Scope } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
-import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
+import { type Broker, type Cluster, topicByName } from "../../domain/cluster/state.ts"
 import { GroupCoordinator } from "../groups/coordinator.ts"
 import { Compression } from "../ports/compression.ts"
 import { RateLimitedLog } from "../ports/rate-limited-log.ts"
@@ -108,6 +108,10 @@ const noProducers =
   (topic, partition) =>
     topicByName(cluster(), topic)?.partitions.at(partition) === undefined ? "UNKNOWN_TOPIC_OR_PARTITION" : "NOT_LEADER_OR_FOLLOWER"
 
+/** The node at the other end of a connection: a broker whose registration stands, or a candidate. */
+const nodeOf = (broker: Broker | undefined, { session: { candidate } }: RequestContext): string | undefined =>
+  broker !== undefined ? `broker ${broker.id}` : candidate !== undefined ? `candidate ${candidate}` : undefined
+
 /** What the leader answers. `find` finds what clients read here. */
 export const leaderRoutes = (
   find: FindReadable
@@ -146,5 +150,5 @@ export const leaderRoutes = (
       controllerRegistration(leader),
       ...(yield* GroupCoordinator).routes
     ]
-    return [...direct, envelope(direct, (context) => brokers.links.brokerOf(context, cluster()))]
+    return [...direct, envelope(direct, (context) => nodeOf(brokers.links.brokerOf(context, cluster()), context))]
   })

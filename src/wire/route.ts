@@ -44,7 +44,7 @@ export class RequestContext {
   get listener(): string | undefined {
     return this.session.listener
   }
-  /** Client id and address, as "rdkafka@127.0.0.1:51234"; for a request in an Envelope the client's address, as the broker states it, and the broker. */
+  /** Client id and address, as "rdkafka@127.0.0.1:51234"; for a request in an Envelope the client's address, as the node states it, and the node. */
   get actor(): string {
     return (this.actorText ??= this.session.actorOf(this.header.clientId))
   }
@@ -107,6 +107,8 @@ export interface RouteOptions {
    * that this version does not know) from then on, also where the response still waits. Its memory is freed at once. Default false.
    */
   readonly borrows?: boolean
+  /** Whether candidates for the leader's role may send what brokers send. Default false. */
+  readonly takesCandidates?: boolean
   /** Its permitted senders, for an API that is not Kafka's. Default: as routing/access.ts declares. */
   readonly access?: Access
 }
@@ -170,6 +172,9 @@ const throttled = <D>(response: D, { throttleTimeMs }: Session): D => (throttleT
 /** A connection becomes a node's by its registration, so that one is taken from any; and a new broker continues with the leader's snapshot before it can register. */
 const beforeRegistration: ReadonlySet<number> = new Set([BrokerRegistration.key, ControllerRegistration.key, FetchSnapshot.key])
 
+const isOfNode = ({ candidate, isBroker }: Session, { takesCandidates }: RouteOptions): boolean =>
+  isBroker || (takesCandidates === true && candidate !== undefined)
+
 /** Connects an API with its handler. The server closes the connection of a client whose handler throws or dies; other connections continue. */
 export const route = <A extends AnyApi>(
   api: A,
@@ -210,7 +215,7 @@ export const route = <A extends AnyApi>(
       if (Either.isRight(read)) return Either.right({ answer: handle(read.right.value, context), memoryBytes: read.right.memoryBytes, isLarge: false })
       return read.left.kind === "elements" ? Either.right(large(context, bodyAt, bound)) : Either.left(read.left)
     },
-    admits: ({ isBroker, principal }) => (isBroker || !needsBroker) && isPermitted(principal, access.permissions),
+    admits: (session) => (!needsBroker || isOfNode(session, options)) && isPermitted(session.principal, access.permissions),
     refusal: (version) => {
       const refused = errorResponse(api, version, "CLUSTER_AUTHORIZATION_FAILED")
       return refused === undefined ? new Disconnect(`${api.name} is not permitted`) : { ...refused, ...options.refusal }

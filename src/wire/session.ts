@@ -22,7 +22,7 @@ export interface RegisteredBroker {
   readonly epoch: number
 }
 
-/** The client behind a request that a broker relays in an Envelope. */
+/** The client behind a request that a node relays in an Envelope. */
 export interface RelayedClient {
   readonly clientHost: string
   /** The connection of the Envelope. */
@@ -32,7 +32,7 @@ export interface RelayedClient {
 
 /**
  * What the server knows about the client of one connection: its address, listener, principal, client id and software, how long its requests are delayed, and the broker that has
- * registered on the connection. Handlers read it from the request context. A request in an Envelope has a session of its own, on which no broker ever registers.
+ * registered on the connection, or the candidate that reports on it. Handlers read it from the request context. A request in an Envelope has a session of its own, on which no broker ever registers.
  */
 export class Session {
   /** The client id that a session noted last. Connections of one client share its text. */
@@ -47,6 +47,7 @@ export class Session {
   throttleTimeMs = 0
   private registered: RegisteredBroker | undefined
   private hasRegistered = false
+  private reporting: number | undefined
   private onUnbind: (() => void) | undefined
   private isClosed = false
 
@@ -93,6 +94,14 @@ export class Session {
   /** Whether a broker has ever registered on this connection. One whose registration was replaced learns that from the handler, by its stale epoch. */
   get isBroker(): boolean {
     return this.hasRegistered
+  }
+  /** The node id of the candidate that reports on this connection. */
+  get candidate(): number | undefined {
+    return this.reporting
+  }
+  /** Notes the candidate that reports on this connection. */
+  noteCandidate(nodeId: number): void {
+    this.reporting = nodeId
   }
   /** Binds the session to a broker. `onUnbind` is called once: when the connection closes or the registration is replaced. A closed session calls it at once. */
   bind(broker: RegisteredBroker, onUnbind: () => void): void {

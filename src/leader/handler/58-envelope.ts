@@ -1,5 +1,4 @@
 import { Effect, Either } from "effect"
-import type { Broker } from "../../../domain/cluster/state.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { Envelope } from "../../protocol/message/58-envelope.ts"
 import type { DispatchFault } from "../../wire/fault.ts"
@@ -32,18 +31,19 @@ const answer = (answered: Either.Either<ReadonlyArray<Uint8Array>, DispatchFault
 const errorOf = ({ kind }: DispatchFault): KafkaError => (kind === "unsupportedVersion" || kind === "unknownApi" ? "UNSUPPORTED_VERSION" : "INVALID_REQUEST")
 
 /**
- * Envelope 0 (KIP-590): a broker passes on, unchanged, what only the leader may decide. It is answered by the same routes as a request of the client itself, in the name of
- * the broker, which says from which address it came. CLUSTER_AUTHORIZATION_FAILED on a connection on which no broker has registered; what only nodes may ask is not
- * taken out of an Envelope. `unordered`, since one relayed request may wait (JoinGroup) while others come behind it on the broker's one connection.
+ * Envelope 0 (KIP-590): a node passes on, unchanged, what only the leader may decide. It is answered by the same routes as a request of the client itself, in the name of
+ * the node, which says from which address it came. CLUSTER_AUTHORIZATION_FAILED on a connection on which no broker has registered and no candidate has reported; what only nodes may
+ * ask is not taken out of an Envelope. `nodeOf` names the node of a connection, as "broker 1". `unordered`, since one relayed request may wait (JoinGroup) while others come behind it
+ * on the node's one connection.
  */
-export const envelope = (routes: ReadonlyArray<Route>, brokerOf: (context: RequestContext) => Pick<Broker, "id"> | undefined): Route => {
+export const envelope = (routes: ReadonlyArray<Route>, nodeOf: (context: RequestContext) => string | undefined): Route => {
   const forClients = routes.filter(({ access }) => access.audience !== "brokers")
-  return route(Envelope, { unordered: true }, ({ requestData, clientHostAddress }, context) => {
-    const broker = brokerOf(context)
-    if (broker === undefined) return refused("CLUSTER_AUTHORIZATION_FAILED")
+  return route(Envelope, { unordered: true, takesCandidates: true }, ({ requestData, clientHostAddress }, context) => {
+    const node = nodeOf(context)
+    if (node === undefined) return refused("CLUSTER_AUTHORIZATION_FAILED")
     const clientHost = addressText(clientHostAddress)
     if (clientHost === undefined) return refused("INVALID_REQUEST")
-    const origin = { clientHost, connectionId: context.connectionId, actor: `${clientHost} by broker ${broker.id}` }
+    const origin = { clientHost, connectionId: context.connectionId, actor: `${clientHost} by ${node}` }
     return new Sliced(function* () {
       const answered = yield* dispatchInSlices(forClients, requestData, origin)
       return Either.isEither(answered) ? answer(answered) : Effect.map(answered, answer)

@@ -8,11 +8,12 @@ const listenersMax = 8
 
 /**
  * ControllerRegistration 0 (KIP-919): a candidate that stands by says where it is reached and how far it has read the journal,
- * once a second. It changes nothing but what DescribeQuorum says: candidates are elected by the journal's engine.
+ * once a second. Its connection may relay requests of clients from then on (Envelope). It changes nothing else but what
+ * DescribeQuorum says: candidates are elected by the journal's engine.
  * DUPLICATE_RESOURCE for the id of this leader.
  */
 export const controllerRegistration = ({ candidates, nodeId }: LeaderContext["Type"]): Route =>
-  route(ControllerRegistration, {}, ({ controllerId, listeners, logEndOffset }) => {
+  route(ControllerRegistration, {}, ({ controllerId, listeners, logEndOffset }, { session }) => {
     if (controllerId === nodeId)
       return { errorCode: errorCode("DUPLICATE_RESOURCE"), errorMessage: `Node ${nodeId} leads this cluster: give the candidate another node.id.` }
     candidates.record(
@@ -20,5 +21,6 @@ export const controllerRegistration = ({ candidates, nodeId }: LeaderContext["Ty
       listeners.slice(0, listenersMax).map(({ host, name, port }) => ({ name, host, port })),
       Number(logEndOffset)
     )
+    session.noteCandidate(controllerId)
     return { errorCode: 0, errorMessage: null }
   })

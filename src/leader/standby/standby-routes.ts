@@ -1,4 +1,4 @@
-import { Effect, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { Compression } from "../../ports/compression.ts"
@@ -32,6 +32,9 @@ import { fetch } from "../../serve/fetch/fetch.ts"
 import { listOffsets } from "../../serve/offsets/list-offsets.ts"
 import { offsetForLeaderEpoch } from "../../serve/offsets/offset-for-leader-epoch.ts"
 import type { FindReadable } from "../../serve/readable.ts"
+import { forwardOver } from "../../serve/relay/forward.ts"
+import { RelayFailure } from "../../serve/relay/relay-failure.ts"
+import { relayed, relayedAdministration } from "../../serve/relay/relayed.ts"
 import type { Link } from "../../wire/link.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { produce } from "../handler/00-produce.ts"
@@ -40,8 +43,6 @@ import { describeLogDirs } from "../handler/35-describe-log-dirs.ts"
 import type { LeaderOptions } from "../settings.ts"
 
 const standsBy = "This node stands by for the cluster's leader: ask the leader, which Metadata and DescribeCluster name."
-/** How long the leader may take to describe the quorum, ms. */
-const quorumMs = 5000
 
 const code = { controller: errorCode("NOT_CONTROLLER"), notLeader: errorCode("NOT_LEADER_OR_FOLLOWER") }
 
@@ -57,20 +58,24 @@ const noReadable =
         ? "UNKNOWN_TOPIC_ID"
         : "UNKNOWN_TOPIC_OR_PARTITION"
 
-/** What only the leader decides on, for clients. */
+const administration = administrationWithoutLeader("This node stands by for the cluster's leader, and does not reach it: try again.")
+/** NOT_LEADER_OR_FOLLOWER, which clients retry, where the leader is not reached. */
+const quorum: WithoutLeader<typeof DescribeQuorum> = {
+  api: DescribeQuorum,
+  answer: () => ({ errorCode: code.notLeader, errorMessage: "No candidate leads, or the leader is not reached.", topics: [] })
+}
+const noLeader = new RelayFailure({ message: "no candidate leads, or the leader is not reached" })
+
+/** What only the leader decides on, for administrators. It is asked over the link by which it knows this candidate. */
+const relayedForClients = (leader: () => Link | undefined): ReadonlyArray<Route> => {
+  const forward = forwardOver((use) => Effect.suspend(() => Option.match(Option.fromNullable(leader()), { onNone: () => Effect.fail(noLeader), onSome: use })))
+  return [...relayedAdministration(forward, administration), relayed(forward, quorum)]
+}
+
+/** What is asked of a coordinator, which FindCoordinator names, and of the brokers. */
 const refusedForClients: ReadonlyArray<Route> = (() => {
-  const administration = administrationWithoutLeader(standsBy)
   const groups = groupsWithoutLeader(standsBy)
   return [
-    answering(administration.createTopics),
-    answering(administration.deleteTopics),
-    answering(administration.alterConfigs),
-    answering(administration.incrementalAlterConfigs),
-    answering(administration.createPartitions),
-    answering(administration.electLeaders),
-    answering(administration.alterPartitionReassignments),
-    answering(administration.listPartitionReassignments),
-    answering(administration.unregisterBroker),
     answering(groups.offsetCommit),
     answering(groups.offsetFetch),
     answering(groups.joinGroup),
@@ -99,14 +104,6 @@ const refusedForNodes: ReadonlyArray<Route> = (() => {
   ]
 })()
 
-/** The leader describes the quorum, in the version of the request: a later one has fields that this response could not carry. NOT_LEADER_OR_FOLLOWER, which clients retry, where it is not reached. */
-const quorum = (leader: () => Link | undefined): Route =>
-  route(DescribeQuorum, {}, (request, { version }) => {
-    const link = leader()
-    const failed = { errorCode: code.notLeader, errorMessage: "No candidate leads, or the leader is not reached.", topics: [] }
-    return link === undefined ? failed : Effect.catchAll(link.call(DescribeQuorum, request, { timeoutMs: quorumMs, version }), () => Effect.succeed(failed))
-  })
-
 interface StandbyParts {
   readonly options: LeaderOptions
   /** The journal as far as it is folded. */
@@ -118,7 +115,7 @@ interface StandbyParts {
 
 /**
  * What a candidate answers while it stands by: who leads and where the brokers are, from its fold of the journal. What only
- * the leader decides on is NOT_CONTROLLER, or COORDINATOR_NOT_AVAILABLE for groups; what is read from a partition is
+ * the leader decides on is relayed to it, and NOT_CONTROLLER where it is not reached; COORDINATOR_NOT_AVAILABLE for groups; what is read from a partition is
  * NOT_LEADER_OR_FOLLOWER with the leader's address (KIP-951). It creates no topics for Metadata.
  */
 export const standbyRoutes = ({ cluster, leader, metrics, options }: StandbyParts): Effect.Effect<ReadonlyArray<Route>, never, Compression | Scope.Scope> =>
@@ -146,9 +143,9 @@ export const standbyRoutes = ({ cluster, leader, metrics, options }: StandbyPart
       route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: true, metrics })),
       noReplicaLogDirs,
       describeLogDirs(directories),
-      quorum(leader),
       describeProducers(noProducers),
       ...administrationRoutes(cluster),
+      ...relayedForClients(leader),
       ...refusedForClients,
       ...refusedForNodes
     ]

@@ -1,6 +1,5 @@
 import { Effect } from "effect"
 import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
-import { BrokerId } from "../../../domain/kernel/id.ts"
 import { envelope } from "../../../src/leader/handler/58-envelope.ts"
 import type { Journal } from "../../../src/ports/journal.ts"
 import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
@@ -73,6 +72,6 @@ export const commandsForgotten: Mutant = {
         : route
     )
     // Clients reach the leader through brokers: what comes in an Envelope is answered by the same routes. Every Envelope of a simulated cluster is a broker's.
-    return [...forgetful.filter(({ api }) => api.key !== Envelope.key), envelope(forgetful, () => ({ id: BrokerId.make(1) }))]
+    return [...forgetful.filter(({ api }) => api.key !== Envelope.key), envelope(forgetful, () => "broker 1")]
   }
 }

@@ -3,12 +3,12 @@ import { Effect, Fiber, Layer } from "effect"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
-import { BrokerId } from "../../../domain/kernel/id.ts"
 import { relayedRoutes } from "../../../src/broker/handler/relayed.ts"
-import { addressBytes, Relay } from "../../../src/broker/relay.ts"
+import { Relay } from "../../../src/broker/relay.ts"
 import { addressText, envelope } from "../../../src/leader/handler/58-envelope.ts"
 import { JoinGroup } from "../../../src/protocol/message/11-join-group.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
+import { addressBytes } from "../../../src/serve/relay/forward.ts"
 import { type Route, route } from "../../../src/wire/route.ts"
 import { serve } from "../../../src/wire/server.ts"
 import { layerContact } from "./link-support.ts"
@@ -38,7 +38,7 @@ const withLeader = <A>(
         return { errorCode: 0 }
       })
     ]
-    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, anySessionsEnvelope(own, () => ({ id: BrokerId.make(1) }))], served)
+    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, anySessionsEnvelope(own, () => "broker 1")], served)
     const links = yield* Layer.build(layerContact(leader))
     return yield* use(relayedRoutes(yield* Effect.provide(Relay.make, links)), seen)
   })

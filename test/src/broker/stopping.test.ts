@@ -7,7 +7,6 @@ import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
-import { BrokerId } from "../../../domain/kernel/id.ts"
 import { startBroker } from "../../../src/broker/broker.ts"
 import { envelope } from "../../../src/leader/handler/58-envelope.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
@@ -26,7 +25,7 @@ test("a relayed request is answered during a clean shutdown of the broker", asyn
   const network = new MemoryNetwork()
   const program = Effect.gen(function* () {
     const own = [route(Heartbeat, {}, () => Effect.delay(Effect.succeed({ errorCode: 0 }), "300 millis"))]
-    yield* Effect.provide(serve(at("leader"), [...own, anySessionsEnvelope(own, () => ({ id: BrokerId.make(1) }))], served), network.layer("leader"))
+    yield* Effect.provide(serve(at("leader"), [...own, anySessionsEnvelope(own, () => "broker 1")], served), network.layer("leader"))
     const life = yield* Scope.make()
     yield* startBroker({ nodeId: 1, leader: at("leader"), config: defaultNodeConfig, listen: at("broker") }).pipe(
       Scope.extend(life),

@@ -3,12 +3,17 @@ import { Effect, Fiber } from "effect"
 import type { Txn } from "../../../adapters/journal/etcd/client.ts"
 import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { requestFrame } from "../../../src/protocol/codec/frame.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
 import { OffsetFetch } from "../../../src/protocol/message/09-offset-fetch.ts"
 import { JoinGroup } from "../../../src/protocol/message/11-join-group.ts"
+import { DeleteTopics } from "../../../src/protocol/message/20-delete-topics.ts"
+import { ListPartitionReassignments } from "../../../src/protocol/message/46-list-partition-reassignments.ts"
 import { DescribeQuorum } from "../../../src/protocol/message/55-describe-quorum.ts"
+import { Envelope } from "../../../src/protocol/message/58-envelope.ts"
 import { DescribeCluster } from "../../../src/protocol/message/60-describe-cluster.ts"
+import { ControllerRegistration } from "../../../src/protocol/message/70-controller-registration.ts"
 import { createTopics } from "../groups/support.ts"
 import { CandidatesWorld, leaseMs } from "./candidates-world.ts"
 import { heartbeat, joined, register } from "./support.ts"
@@ -30,7 +35,7 @@ const journalFrom = (offset: number) => ({
 const ofJournal = { topics: [{ topicName: metadataTopic, partitions: [{ partitionIndex: 0 }] }] }
 
 describe("given a candidate that stands by", () => {
-  test("when clients and brokers ask it, then it names the brokers and the leader, and refuses what only the leader decides", () => {
+  test("when clients and brokers ask it, then it names the brokers and the leader, and refuses brokers", () => {
     const world = new CandidatesWorld()
     return world.run(
       Effect.gen(function* () {
@@ -54,7 +59,55 @@ describe("given a candidate that stands by", () => {
 
         expect(kafkaError((yield* register(client, 1)).errorCode)).toBe("NOT_CONTROLLER")
         expect(kafkaError((yield* heartbeat(client, 1, 1n)).errorCode)).toBe("NOT_CONTROLLER")
-        expect(yield* createTopics(client, ["more", 1])).toMatchObject({ topics: [{ errorCode: 41 }] })
+      })
+    )
+  })
+
+  test("when a client changes the cluster through it, then the leader decides, in the client's name; without a leader the client is told to try again", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const { first, second } = yield* two(world)
+        const broker = yield* world.link(first.address, "broker-1")
+        yield* joined(broker, 1)
+        // Until the leader has taken a report of 101.
+        yield* Effect.sleep(3000)
+        const client = yield* world.link(second.address)
+        expect(yield* createTopics(client, ["orders", 3])).toMatchObject({ topics: [{ name: "orders", errorCode: 0, numPartitions: 3 }] })
+        expect(yield* createTopics(client, ["orders", 3])).toMatchObject({ topics: [{ errorCode: 36 }] })
+        // All versions pass as they came.
+        const deletion = { topicNames: ["orders"], timeoutMs: 1000 }
+        expect(yield* client.call(DeleteTopics, deletion, { version: 1 })).toMatchObject({ responses: [{ name: "orders", errorCode: 0 }] })
+        yield* world.until("101 has both events", () => second.role().cluster().index === first.role().cluster().index)
+        const { responses } = yield* broker.call(Fetch, journalFrom(0))
+        const journalled = new TextDecoder("latin1").decode(responses[0]?.partitions[0]?.records ?? undefined)
+        expect(journalled).toContain("0.0.0.0 by candidate 101")
+
+        world.etcd.hasQuorum = false
+        yield* world.until("100 leads no more", () => !first.role().isLeading)
+        const refused = yield* createTopics(client, ["more", 1])
+        expect(refused).toMatchObject({ topics: [{ errorCode: 41 }] })
+        expect(refused.topics[0]?.errorMessage).toContain("does not reach it")
+      })
+    )
+  })
+
+  test("when a stranger sends Envelopes to the leader, then they are refused; a candidate's are not, and it may ask nothing else that only brokers may", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const { first } = yield* two(world)
+        const link = yield* world.link(first.address, "stranger")
+        const request = Buffer.concat(
+          requestFrame(ListPartitionReassignments, 0, { correlationId: 1, clientId: "stranger" }, { timeoutMs: 0, topics: null })
+        ).subarray(4)
+        const envelope = { requestData: request, requestPrincipal: null, clientHostAddress: new Uint8Array(4) }
+        const sent = Effect.map(link.call(Envelope, envelope), ({ errorCode, responseData }) => [kafkaError(errorCode), responseData !== null])
+        expect(yield* sent).toEqual(["CLUSTER_AUTHORIZATION_FAILED", false])
+        const report = { controllerId: 102, incarnationId: "AAAAAAAAAAAAAAAAAAAAAQ", zkMigrationReady: false, listeners: [], features: [], logEndOffset: 0n }
+        expect((yield* link.call(ControllerRegistration, report)).errorCode).toBe(0)
+        expect(yield* sent).toEqual(["NONE", true])
+        expect(kafkaError((yield* heartbeat(link, 1, 1n)).errorCode)).toBe("CLUSTER_AUTHORIZATION_FAILED")
       })
     )
   })
