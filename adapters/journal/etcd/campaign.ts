@@ -91,14 +91,14 @@ const standingBy = ({ latest, parts }: FollowedStream, own: Candidate): Effect.E
 
 const denied = (stream: string, { message }: EtcdFault): LogFault => new LogFault({ path: stream, reason: "io", message })
 
-/** Ends the leadership in etcd, so that a standby need not wait for the lease. */
+/**
+ * Ends the leadership in etcd, so that a standby need not wait for the lease. Interruptible is the work alone, so that its time is bounded:
+ * where the whole were, it would not run at all in a fiber that is being interrupted.
+ */
 const resign = (held: HeldStream, followed: FollowedStream, { lease }: Win): Effect.Effect<void> => {
   const { client, keys } = followed.parts
-  return Effect.zipRight(Effect.ignore(held.guarded([{ remove: { key: keys.leader } }])), Effect.ignore(client.revoke(lease))).pipe(
-    Effect.timeoutOption(resignMs),
-    Effect.asVoid,
-    Effect.interruptible
-  )
+  const work = Effect.zipRight(Effect.ignore(held.guarded([{ remove: { key: keys.leader } }])), Effect.ignore(client.revoke(lease)))
+  return Effect.asVoid(Effect.timeoutOption(Effect.interruptible(work), resignMs))
 }
 
 /** Wins, or returns undefined where another candidate leads. What it holds is given up when the scope closes. */

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test"
-import { Cause, Effect, Exit, Logger, LogLevel } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Logger, LogLevel } from "effect"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { SimulatedEtcd } from "../../../../adapters/journal/etcd/simulated.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
-import { type JournalWorld, journalContract } from "../../../src/ports/journal.contract.ts"
+import { candidate, type JournalWorld, journalContract, stream } from "../../../src/ports/journal.contract.ts"
 import { mutants } from "./mutants.ts"
 import { type Mistake, scenarios } from "./scenarios.ts"
-import { process, processLayer, rivals } from "./support.ts"
+import { leaseMs, process, processLayer, rivals } from "./support.ts"
 
 /** Two processes over one simulated etcd, in virtual time. The first keeps its disk over restarts. */
 const simulatedWorld = (): JournalWorld => {
@@ -35,6 +35,29 @@ describe("the journal over a simulated etcd with faults", () => {
       const exit = await play(name)
       if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
     })
+})
+
+test("a leader that is interrupted, as by SIGTERM, gives the leadership up without a wait for its lease", async () => {
+  const etcd = new SimulatedEtcd()
+  const waitedMs = await new VirtualClock().run(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const [first, second] = [yield* process(etcd.client("a")), yield* process(etcd.client("b"))]
+        const leads = yield* Deferred.make<void>()
+        const leading = Effect.zipRight(first.campaign(stream, candidate), Effect.zipRight(Deferred.succeed(leads, undefined), Effect.never))
+        const leader = yield* Effect.fork(Effect.scoped(leading))
+        yield* Deferred.await(leads)
+        const successor = yield* Effect.fork(second.campaign(stream, candidate))
+        yield* Effect.sleep(leaseMs / 4)
+        const stopped = yield* Clock.currentTimeMillis
+        yield* Fiber.interrupt(leader)
+        yield* Fiber.join(successor)
+        return (yield* Clock.currentTimeMillis) - stopped
+      })
+    ).pipe(Logger.withMinimumLogLevel(LogLevel.None)),
+    600_000
+  )
+  expect(waitedMs).toBeLessThan(leaseMs / 4)
 })
 
 describe("mistakes that the scenarios catch", () => {
