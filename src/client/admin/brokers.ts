@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { groupMetadataTopic } from "../../../domain/cluster/topic/group-metadata.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { UnregisterBroker } from "../../protocol/message/64-unregister-broker.ts"
 import type { Client } from "../cluster/client.ts"
@@ -7,7 +8,7 @@ import { describeCluster, type NodeDescription } from "./cluster.ts"
 
 /** A broker, with the number of its partitions. */
 export interface BrokerDescription extends NodeDescription {
-  /** Partitions that have a replica on it. */
+  /** Partitions that have a replica on it, with those of `__group_metadata`, but of no other internal topic. */
   readonly partitions: number
   /** The number of partitions that it leads. */
   readonly leads: number
@@ -26,7 +27,8 @@ export const listBrokers = (client: Client): Effect.Effect<ReadonlyArray<BrokerD
     const [partitions, leads] = [new Map<number, number>(), new Map<number, number>()]
     const count = (counts: Map<number, number>, id: number) => counts.set(id, (counts.get(id) ?? 0) + 1)
     for (const topic of topics.values()) {
-      if (topic.internal) continue
+      // The partitions of the groups are on brokers as those of any topic. Other internal topics are views of them and of the journal.
+      if (topic.internal && topic.name !== groupMetadataTopic) continue
       for (const { leader, replicas } of topic.partitions) {
         for (const id of replicas) count(partitions, id)
         count(leads, leader)
