@@ -1,6 +1,7 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { groupMetadataTopic } from "../../../../domain/cluster/topic/group-metadata.ts"
 import type { AdminService } from "../../../client/admin/admin.ts"
+import { KafkaFailure } from "../../../client/error.ts"
 import { count } from "../../client/each.ts"
 import { jsonOption, leaderOption, withAdmin } from "../../client/options.ts"
 import { command } from "../../shell/command.ts"
@@ -31,14 +32,19 @@ const directoriesOf = (admin: AdminService): Effect.Effect<ClusterState["directo
     Effect.orElseSucceed(() => undefined)
   )
 
-/** Reads what the doctor looks at. The settings of a topic are asked for where a replica of it is not in sync. */
-const stateOf = (admin: AdminService) =>
+/** An older cluster has no reassignments to list. */
+const reassignmentsOf = (admin: AdminService) => Effect.catchTag(admin.listReassignments(), "UnsupportedByCluster", () => Effect.succeed([]))
+
+const isWithoutLeader = (fault: { readonly _tag: string }): boolean => fault instanceof KafkaFailure && fault.error === "NOT_CONTROLLER"
+
+/** Reads what the doctor looks at. The settings of a topic are asked for where a replica of it is not in sync. Fails as calls of the client do. */
+export const stateOf = (admin: AdminService) =>
   Effect.gen(function* () {
     const { controllerId, nodes } = yield* admin.describeCluster
     // The other internal topics are views of what is in the journal and in this one.
     const topics = (yield* admin.listTopics({ internal: true })).filter(({ internal, name }) => !internal || name === groupMetadataTopic)
-    // An older cluster has no reassignments to list.
-    const moves = yield* Effect.catchTag(admin.listReassignments(), "UnsupportedByCluster", () => Effect.succeed([]))
+    // Of what is read here the cluster's leader alone knows the reassignments; a broker says where it reaches none.
+    const reassignments = yield* Effect.catchIf(Effect.asSome(reassignmentsOf(admin)), isWithoutLeader, () => Effect.succeedNone)
     const withMinIsr = Effect.forEach(
       topics,
       ({ name, partitions }) =>
@@ -55,7 +61,14 @@ const stateOf = (admin: AdminService) =>
     )
     const directories = yield* directoriesOf(admin)
     const groups = yield* groupCoordination(admin, controllerId)
-    const state: ClusterState = { brokers: nodes, topics: yield* withMinIsr, moves, directories, groups }
+    const state: ClusterState = {
+      isLed: Option.isSome(reassignments),
+      brokers: nodes,
+      topics: yield* withMinIsr,
+      moves: Option.getOrElse(reassignments, () => []),
+      directories,
+      groups
+    }
     return state
   })
 
@@ -74,7 +87,7 @@ export const clusterDoctor = command({
   path: "cluster doctor",
   summary: "say what is wrong with the cluster, what it means, and what helps",
   about: [
-    "It looks for partitions without a leader, under min ISR or under-replicated, for brokers that do not serve,",
+    "It looks for a leader of the cluster, for partitions without a leader, under min ISR or under-replicated, for brokers that do not serve,",
     "for leaders that are not the preferred ones, for leaders whose logs are damaged, for data directories that are full or offline, for moves of partitions, and for groups that the leader has not handed over. It fails with exit code 1 where there is a problem."
   ],
   example: ["franz cluster doctor", "franz cluster doctor --json"],

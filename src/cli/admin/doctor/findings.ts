@@ -39,6 +39,8 @@ export interface DirectoryState {
 }
 /** What the doctor knows of a cluster. */
 export interface ClusterState {
+  /** False where no leader of the cluster responds: the rest is what the brokers know of it. */
+  readonly isLed: boolean
   /** The data directories of all brokers that serve; undefined where they could not be asked. */
   readonly directories: ReadonlyArray<DirectoryState> | undefined
   readonly brokers: ReadonlyArray<BrokerState>
@@ -51,6 +53,7 @@ export interface ClusterState {
 /** One thing that the operator should know. */
 export interface Finding {
   readonly kind:
+    | "no cluster leader"
     | "offline"
     | "under min ISR"
     | "under-replicated"
@@ -101,6 +104,22 @@ const placed = ({ moves, topics }: ClusterState): ReadonlyArray<Placed> => {
 const namesOf = (partitions: ReadonlyArray<Placed>): ReadonlyArray<string> => partitions.map(({ name }) => name)
 const ids = (of: Iterable<number>): ReadonlyArray<number> => [...new Set(of)].sort((one, other) => one - other)
 const brokersText = (of: ReadonlyArray<number>): string => `${of.length === 1 ? "broker" : "brokers"} ${listed(of)}`
+
+const notLed = ({ isLed }: ClusterState): ReadonlyArray<Finding> => {
+  if (isLed) return []
+  return [
+    {
+      kind: "no cluster leader",
+      severity: "problem",
+      message:
+        "No leader of the cluster responds: topics and settings cannot change, and no broker is fenced or replaced. Produce and Fetch continue. The brokers say here what they knew before.",
+      advice:
+        "Start the leader, or a candidate for its role. One that runs and does not lead says in its log why; over a journal in etcd, start with the members of etcd.",
+      partitions: [],
+      brokers: []
+    }
+  ]
+}
 
 const offline = (all: ReadonlyArray<Placed>): ReadonlyArray<Finding> => {
   const found = all.filter(({ leader }) => leader < 0)
@@ -289,6 +308,7 @@ const groupsNotHandedOver = ({ brokers, groups }: ClusterState): ReadonlyArray<F
 export const findingsOf = (cluster: ClusterState): ReadonlyArray<Finding> => {
   const all = placed(cluster)
   return [
+    ...notLed(cluster),
     ...offline(all),
     ...withoutLog(cluster, all),
     ...underMinIsr(all),

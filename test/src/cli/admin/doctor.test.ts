@@ -6,6 +6,7 @@ const cluster = (
   partitions: ReadonlyArray<readonly [leader: number, replicas: ReadonlyArray<number>, isr: ReadonlyArray<number>]>,
   more: Partial<ClusterState> & { readonly minIsr?: number } = {}
 ): ClusterState => ({
+  isLed: more.isLed ?? true,
   brokers: more.brokers ?? [broker(1), broker(2), broker(3)],
   topics: [
     { name: "orders", minIsr: more.minIsr ?? 2, partitions: partitions.map(([leader, replicas, isr], partition) => ({ partition, leader, replicas, isr })) }
@@ -29,6 +30,15 @@ describe("the doctor", () => {
   test("finds nothing where every partition has its leader and all its replicas", () => {
     expect(found(cluster([[1, [1, 2, 3], [1, 2, 3]]]))).toEqual([])
     expect(found(cluster([], { brokers: [] }))).toEqual([])
+  })
+  test("says first that no leader of the cluster responds, and then what the brokers knew", () => {
+    const state = cluster([[1, [1, 2, 3], [1, 2]]], { isLed: false, brokers: [broker(1), broker(2), broker(3, true)] })
+    expect(found(state)).toEqual([
+      ["problem", "no cluster leader", [], []],
+      ["problem", "under-replicated", ["orders-0"], [3]],
+      ["problem", "fenced broker", ["orders-0"], [3]]
+    ])
+    expect(findingsOf(state)[0]?.advice).toContain("a candidate for its role")
   })
   test("names a partition without a leader, and what starts it or elects another", () => {
     const state = cluster(
