@@ -24,7 +24,7 @@ const forgetIdle: Effect.Effect<void, never, Watching> = Effect.gen(function* ()
   const gone = yield* giveAll(idle, "idle registration", forget)
   if (gone.length > 0)
     yield* Effect.logInfo(
-      `removed ${gone.length} registrations of brokers without partitions that sent no heartbeat for ${idleBrokerMs / 60_000} minutes: ${shown(gone)}`
+      `removed ${gone.length} ${gone.length === 1 ? "registration" : "registrations"} of brokers without partitions that sent no heartbeat for ${idleBrokerMs / 60_000} minutes: ${shown(gone)}`
     )
 })
 
