@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test"
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { delimiter, dirname, join } from "node:path"
-import { franzDoes, ready } from "./support/franz.ts"
+import { freePort } from "../../scripts/bench/port.ts"
+import { franz, franzDoes, ready } from "./support/franz.ts"
 import { available, isRequired } from "./support/peers.ts"
 import { Run, root, temporaryDirectory, until } from "./support/process.ts"
 
@@ -63,6 +64,29 @@ describe.skipIf(!available("etcd") && !isRequired)("franz up --engine etcd", () 
     expect(topics).toMatch(/payments/)
     await again.kill("SIGTERM")
     expect(etcds()).toEqual([])
+    data.remove()
+  }, 300_000)
+
+  test("a further candidate takes over from a process that is paused, whose brokers then follow that one", async () => {
+    const data = temporaryDirectory()
+    const port = await freePort()
+    const others = ["-X", `controller.quorum.bootstrap.servers=127.0.0.1:${port}`]
+    const engine = ["--engine", "etcd", "--brokers", "1", "-X", "franz.leader.lease.ms=6000", ...others]
+    const first = await ready(upIn(join(data.path, "trial"), withEtcd, ...engine))
+    const [, journal = ""] = first.process.stdout.match(/^journal: (\S+)$/m) ?? []
+    const further = ["--id", "101", "--port", String(port), "--data", join(data.path, "leader"), "-X", `franz.journal=${journal}`]
+    const second = await ready(franz("brokerlead", ...further))
+    first.process.child.kill("SIGSTOP")
+    await second.process.says(/leader 101 of cluster/)
+    first.process.child.kill("SIGCONT")
+    await until("a topic is created through the broker of the first process", () =>
+      franzDoes(["topic", "create", "orders", "--leader", first.address]).then(
+        () => true,
+        () => false
+      )
+    )
+    await second.process.kill("SIGTERM")
+    await first.process.kill("SIGTERM")
     data.remove()
   }, 300_000)
 

@@ -37,9 +37,11 @@ export const leadersOf = (option: Option.Option<string>, config: NodeConfig): Ef
       )
 }
 
+const namesCandidates = (config: NodeConfig): boolean => config["controller.quorum.bootstrap.servers"] !== "" || config["controller.quorum.voters"] !== ""
+
 /**
- * The candidates beside a node with both roles: none where its journal is its own. Where several share a journal, the settings name all of them,
- * and the node's id.
+ * The candidates beside a node with both roles: none where its journal is its own, in files. Where several share a journal, the settings name all of them,
+ * and the node's id. To a process that starts an etcd of its own they may name further candidates.
  */
 export const candidatesOf = (
   { config, idByDefault }: Pick<NodeOptions, "config" | "idByDefault">,
@@ -47,15 +49,16 @@ export const candidatesOf = (
 ): Effect.Effect<ReadonlyArray<Endpoint>, CliFailure> => {
   const journal = config["franz.journal"]
   const refused = (why: string) => Effect.fail(new CliFailure({ exit: "config", message: `franz.journal=${journal}: ${why}` }))
-  if (journal === "") return Effect.succeed([])
+  const named = Effect.map(leadersOf(Option.none(), config), ({ leader, otherLeaders = [] }) => [leader, ...otherLeaders])
+  if (journal === "") return engine === "etcd" && namesCandidates(config) ? named : Effect.succeed([])
   if (engine === "etcd") return refused("--engine etcd starts an etcd of its own. Leave one of the two out.")
   if (idByDefault === true)
     return refused(
       "node.id must be set. This process is candidate node.id for the leader's role, its brokers have the ids behind that, and each id is unique in the cluster."
     )
-  if (config["controller.quorum.bootstrap.servers"] === "" && config["controller.quorum.voters"] === "")
+  if (!namesCandidates(config))
     return refused(
       "controller.quorum.bootstrap.servers must name HOST:PORT of each candidate, this one included: the brokers of this process find the leader there."
     )
-  return Effect.map(leadersOf(Option.none(), config), ({ leader, otherLeaders = [] }) => [leader, ...otherLeaders])
+  return named
 }

@@ -34,7 +34,7 @@ export interface UpOptions extends NodeOptions {
   readonly brokers: number
   /** Where the leader keeps its journal: in files (the default), or in an etcd that the process starts. */
   readonly engine?: "files" | "etcd"
-  /** The addresses of all candidates for the leader's role, where they share the journal of `franz.journal`. */
+  /** The addresses of all candidates for the leader's role, where they share the journal of `franz.journal`; of further ones over an etcd that the process starts. */
   readonly candidates?: ReadonlyArray<Endpoint>
 }
 interface RunningNode {

@@ -55,7 +55,7 @@ export const upOverEtcd = <E, R>(options: UpOptions, startBrokers: StartBrokers<
     const etcd = yield* ownEtcd(etcdDirectory(options))
     const journal = `etcd://${etcd.address}/franz`
     const own = { ...options, config: { ...options.config, "franz.journal": journal } }
-    const { nodes, stopped } = yield* candidateAndBrokers(own, directory, [], startBrokers)
+    const { nodes, stopped } = yield* candidateAndBrokers(own, directory, options.candidates ?? [], startBrokers)
     const running: Running = { nodes, journal, stopped: firstFailure([etcd.failed, stopped]) }
     return running
   })

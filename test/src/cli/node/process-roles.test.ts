@@ -54,6 +54,9 @@ describe("where a broker's leader is", () => {
       { host: "a", port: 1 },
       { host: "b", port: 2 }
     ])
+    expect(candidates({ "controller.quorum.bootstrap.servers": "a:1" })).toEqual([])
+    expect(candidates({ "controller.quorum.bootstrap.servers": "a:1" }, true, "etcd")).toEqual([{ host: "a", port: 1 }])
+    expect(candidates({}, true, "etcd")).toEqual([])
     expect(candidates(shared, true)).toContain("config: franz.journal=etcd://h:2379/franz: node.id must be set")
     expect(candidates({ "franz.journal": "etcd://h:2379/franz" })).toContain("controller.quorum.bootstrap.servers must name HOST:PORT of each candidate")
     expect(candidates(shared, false, "etcd")).toContain("--engine etcd starts an etcd of its own. Leave one of the two out.")
