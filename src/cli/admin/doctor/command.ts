@@ -44,7 +44,7 @@ export const stateOf = (admin: AdminService) =>
     // The other internal topics are views of what is in the journal and in this one.
     const topics = (yield* admin.listTopics({ internal: true })).filter(({ internal, name }) => !internal || name === groupMetadataTopic)
     // Of what is read here the cluster's leader alone knows the reassignments; a broker says where it reaches none.
-    const reassignments = yield* Effect.catchIf(Effect.asSome(reassignmentsOf(admin)), isWithoutLeader, () => Effect.succeedNone)
+    const moves = Effect.catchIf(Effect.asSome(reassignmentsOf(admin)), isWithoutLeader, () => Effect.succeedNone)
     const withMinIsr = Effect.forEach(
       topics,
       ({ name, partitions }) =>
@@ -59,8 +59,9 @@ export const stateOf = (admin: AdminService) =>
             ),
       { concurrency: topicsAtOnce }
     )
-    const directories = yield* directoriesOf(admin)
-    const groups = yield* groupCoordination(admin, controllerId)
+    // At the same time, since each waits for a node that does not respond.
+    const slow = [moves, directoriesOf(admin), groupCoordination(admin, controllerId)] as const
+    const [reassignments, directories, groups] = yield* Effect.all(slow, { concurrency: "unbounded" })
     const state: ClusterState = {
       isLed: Option.isSome(reassignments),
       brokers: nodes,
