@@ -91,7 +91,7 @@ const directoryTarget = (directory: string): Opening<JournalTarget> =>
     const inPlace = yield* storeOf(directory)
     const present = yield* streamsIn(inPlace)
     if (present.includes(metadataTopic)) {
-      const refused = logFault(directory, `${directory} has a journal.`)
+      const refused = logFault(directory, `${directory} has a journal. Nothing was changed. Name another directory.`)
       return { where: directory, streams: Effect.succeed(present), write: () => refused, read: (stream) => readLogStream(inPlace, stream), finish: Effect.void }
     }
     const staged = yield* stage(directory)
