@@ -1,4 +1,5 @@
 import { Deferred, Effect, Either, FiberId, Queue } from "effect"
+import { loopTurn, sliceNs } from "../../../ports/event-loop.ts"
 import type { LogFault, LogMove, LogMoves } from "../../../ports/log-store.ts"
 import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
 
@@ -27,6 +28,8 @@ interface Wish {
   readonly of: Named
   /** The path of the directory. */
   readonly to: string
+  /** The move that this one replaces, until it is over: this one begins then. */
+  before: Wish | undefined
   stage: Stage
   move: LogMove | undefined
   /** What ends it: a later request, the removal of the log, or the end of the broker, which keeps the copy for the next start. */
@@ -47,13 +50,56 @@ interface DirectoryMovesOptions {
   readonly warn: (line: string) => void
 }
 
-/** Logs that are copied at a time. The others wait in the order of their requests. */
-const copiesMax = 3
+/** Logs that are moved at a time, from their first byte to their opening. The others wait in the order of their requests. */
+const movesMax = 3
 
 /** How often a log that cannot be closed now is asked for again, ms. What it has grown by is copied before. */
 const askMs = 100
 
 const nameOf = ({ partition, topic }: Named): string => `${topic}-${partition}`
+
+/** Wishes in the order of their requests, each served by one of so many lanes. */
+class WishLine {
+  private readonly waiting = new Map<string, Wish>()
+  private readonly signal: Queue.Queue<void>
+
+  constructor(private readonly lanes: number) {
+    this.signal = Effect.runSync(Queue.dropping<void>(lanes))
+  }
+
+  add(wish: Wish): void {
+    this.waiting.set(keyOf(wish.of), wish)
+    this.signal.unsafeOffer(undefined)
+  }
+
+  /** Takes a wish out; false where it is not there any more. */
+  delete(wish: Wish): boolean {
+    const key = keyOf(wish.of)
+    return this.waiting.get(key) === wish && this.waiting.delete(key)
+  }
+
+  /** Serves all, until it is interrupted: a turn of the loop after each slice, since what is done to the directories of thousands of logs is not waited for. */
+  serve(each: (wish: Wish) => Effect.Effect<void>): Effect.Effect<void> {
+    const lane = (sinceNs: bigint): Effect.Effect<void> =>
+      Effect.clockWith((clock) => {
+        const [next] = this.waiting.values()
+        if (next === undefined) return Effect.void
+        if (clock.unsafeCurrentTimeNanos() - sinceNs >= sliceNs)
+          return Effect.zipRight(
+            loopTurn,
+            Effect.suspend(() => lane(clock.unsafeCurrentTimeNanos()))
+          )
+        this.delete(next)
+        return Effect.zipRight(each(next), lane(sinceNs))
+      })
+    const served = Effect.clockWith((clock) => lane(clock.unsafeCurrentTimeNanos()))
+    return Effect.forEach(
+      Array.from({ length: this.lanes }, () => Effect.forever(Effect.zipRight(Queue.take(this.signal), served))),
+      (each) => each,
+      { concurrency: "unbounded", discard: true }
+    )
+  }
+}
 
 /**
  * Moves of replicas between the data directories of this broker (KIP-113). A log is copied while it is used; then its replica
@@ -61,8 +107,9 @@ const nameOf = ({ partition, topic }: Named): string => `${topic}-${partition}`
  */
 export class DirectoryMoves {
   private readonly wishes = new Map<string, Wish>()
-  private readonly requests = Effect.runSync(Queue.unbounded<{ readonly wish: Wish; readonly before: Wish | undefined }>())
-  private readonly copies = Effect.unsafeMakeSemaphore(copiesMax)
+  /** Wishes whose moves are to be begun, and those that are begun and wait for their turn: a request names thousands. */
+  private readonly requested = new WishLine(1)
+  private readonly begun = new WishLine(movesMax)
   /** No request is served any more. */
   private isOver = false
 
@@ -78,10 +125,14 @@ export class DirectoryMoves {
     const before = this.wishes.get(key)
     if (this.isOver || before?.to === to || (before === undefined && this.options.moves.directoryOf(of.topicId, of.partition) === to)) return
     const unsafe = <A>() => Deferred.unsafeMake<A>(FiberId.none)
-    const wish: Wish = { of, to, stage: "waiting", move: undefined, ended: unsafe(), placed: unsafe(), over: unsafe() }
-    this.wishes.set(key, wish)
     if (before !== undefined) Deferred.unsafeDone(before.ended, Effect.succeed("cancelled"))
-    this.requests.unsafeOffer({ wish, before })
+    // Of one that was not begun nothing is left.
+    const isReplaced = before !== undefined && this.requested.delete(before)
+    if (isReplaced) Deferred.unsafeDone(before.over, Effect.void)
+    const replaces = isReplaced ? before.before : before
+    const wish: Wish = { of, to, before: replaces, stage: "waiting", move: undefined, ended: unsafe(), placed: unsafe(), over: unsafe() }
+    this.wishes.set(key, wish)
+    this.requested.add(wish)
   }
 
   /** The moves to the directory of this path that are not over. */
@@ -92,8 +143,11 @@ export class DirectoryMoves {
   }
 
   /** Moves logs as they are requested, until it is interrupted. */
-  readonly run: Effect.Effect<never> = Effect.scopedWith((scope) =>
-    Effect.forever(Effect.flatMap(Queue.take(this.requests), ({ before, wish }) => Effect.forkIn(this.serve(wish, before), scope)))
+  readonly run: Effect.Effect<never> = Effect.suspend(() =>
+    Effect.zipRight(
+      Effect.all([this.requested.serve((wish) => this.begin(wish)), this.begun.serve((wish) => this.move(wish))], { concurrency: 2 }),
+      Effect.never
+    )
   ).pipe(
     Effect.ensuring(
       Effect.sync(() => {
@@ -159,42 +213,60 @@ export class DirectoryMoves {
   }
 
   private endOf(wish: Wish | undefined, why: Reason): Effect.Effect<void> {
-    return wish === undefined ? Effect.void : Effect.zipRight(Deferred.succeed(wish.ended, why), Deferred.await(wish.over))
+    return Effect.suspend(() => {
+      if (wish === undefined) return Effect.void
+      Deferred.unsafeDone(wish.ended, Effect.succeed(why))
+      if (this.requested.delete(wish)) return Effect.zipRight(this.endOf(wish.before, why), this.over(wish))
+      return this.begun.delete(wish) ? Effect.ensuring(this.stopped(wish, Either.right(why)), this.over(wish)) : Deferred.await(wish.over)
+    })
   }
 
-  private serve(wish: Wish, before: Wish | undefined): Effect.Effect<void> {
-    const over = Effect.suspend(() => {
+  private over(wish: Wish): Effect.Effect<void> {
+    return Effect.suspend(() => {
       if (this.wishes.get(keyOf(wish.of)) === wish) this.wishes.delete(keyOf(wish.of))
       return Deferred.succeed(wish.over, undefined)
     })
-    const turn = before === undefined ? Effect.void : Deferred.await(before.over)
-    return Effect.ensuring(
-      Effect.zipRight(
-        turn,
-        Effect.suspend(() => (this.options.moves.directoryOf(wish.of.topicId, wish.of.partition) === wish.to ? Effect.void : this.move(wish)))
-      ),
-      over
+  }
+
+  /** Begins the copy at once, however many are before it: its directory tells the next start of the wish. */
+  private begin(wish: Wish): Effect.Effect<void> {
+    const { of, to } = wish
+    const { moves } = this.options
+    return Effect.gen(this, function* () {
+      yield* this.endOf(wish.before, "cancelled")
+      wish.before = undefined
+      if ((yield* Deferred.isDone(wish.ended)) || moves.directoryOf(of.topicId, of.partition) === to) return yield* this.over(wish)
+      wish.move = yield* moves.begin({ topicId: of.topicId, partition: of.partition, path: to }, this.options.bytesPerSecondMax)
+      // Who has ended it meanwhile does not wait for the moves before it.
+      const ended = yield* Deferred.poll(wish.ended)
+      if (ended._tag === "None") return this.begun.add(wish)
+      yield* this.stopped(wish, Either.right(yield* ended.value))
+      yield* this.over(wish)
+    }).pipe(
+      Effect.catchAll((fault) => Effect.zipRight(this.stays(wish, fault), this.over(wish))),
+      Effect.onInterrupt(() => this.over(wish))
     )
   }
 
   private move(wish: Wish): Effect.Effect<void> {
-    const { bytesPerSecondMax, moves, warn } = this.options
-    const { of, to } = wish
-    const steps = Effect.gen(this, function* () {
-      const ended = yield* Deferred.poll(wish.ended)
-      if (ended._tag === "Some") return
-      const move = yield* moves.begin({ topicId: of.topicId, partition: of.partition, path: to }, bytesPerSecondMax)
-      wish.move = move
+    const { move, of, to } = wish
+    if (move === undefined) return this.over(wish)
+    return Effect.gen(this, function* () {
       const outcome = yield* this.placing(wish, move)
       wish.stage = "waiting"
-      if (Either.isLeft(outcome) || outcome.right !== undefined) return yield* this.stop(move, outcome)
+      if (Either.isLeft(outcome) || outcome.right !== undefined) return yield* this.stopped(wish, outcome)
       yield* Effect.logInfo(`${nameOf(of)} was moved to ${to}.`)
       yield* Effect.catchAll(move.removeOld, ({ message }) =>
-        Effect.sync(() => warn(`${nameOf(of)} was moved to ${to}; what is left in its old directory is removed when the log is opened next: ${message}`))
+        Effect.sync(() =>
+          this.options.warn(`${nameOf(of)} was moved to ${to}; what is left in its old directory is removed when the log is opened next: ${message}`)
+        )
       )
-    })
-    return Effect.catchAll(steps, ({ message }) =>
-      Effect.sync(() => warn(`${nameOf(of)} stays in its directory, and is not moved to ${to}: ${message} Repeat the request when that is repaired.`))
+    }).pipe(Effect.ensuring(this.over(wish)))
+  }
+
+  private stays({ of, to }: Wish, { message }: LogFault): Effect.Effect<void> {
+    return Effect.sync(() =>
+      this.options.warn(`${nameOf(of)} stays in its directory, and is not moved to ${to}: ${message} Repeat the request when that is repaired.`)
     )
   }
 
@@ -203,9 +275,9 @@ export class DirectoryMoves {
     const ended = Deferred.await(wish.ended)
     const isReady = (): boolean => wish.stage === "ready"
     return Effect.gen(this, function* () {
-      for (let copy = this.copies.withPermits(1)(move.copy); ; copy = move.copy) {
+      for (;;) {
         wish.stage = "copying"
-        const copied = yield* Effect.either(Effect.raceFirst(ended, copy))
+        const copied = yield* Effect.either(Effect.raceFirst(ended, move.copy))
         if (Either.isLeft(copied) || copied.right !== undefined) return copied
         wish.stage = "ready"
         this.options.ready(wish.of)
@@ -220,12 +292,13 @@ export class DirectoryMoves {
     })
   }
 
-  /** Ends a move whose log stays where it was. Fails with what ended it, if that is for the operator. */
-  private stop(move: LogMove, why: Either.Either<Reason | void, LogFault>): Effect.Effect<void, LogFault> {
-    if (Either.isRight(why) && why.right === "stopped") return Effect.void
+  /** Ends a move whose log stays where it was, and tells the operator of the fault that ended it. */
+  private stopped(wish: Wish, why: Either.Either<Reason | void, LogFault>): Effect.Effect<void> {
+    const { move } = wish
+    if (move === undefined || (Either.isRight(why) && why.right === "stopped")) return Effect.void
     const removed = Effect.catchAll(move.cancel, ({ message }) =>
       Effect.sync(() => this.options.warn(`The copy of a log is removed by the next start: ${message}`))
     )
-    return Effect.zipRight(removed, Either.isLeft(why) ? why : Effect.void)
+    return Effect.zipRight(removed, Either.isLeft(why) ? this.stays(wish, why.left) : Effect.void)
   }
 }
