@@ -166,11 +166,12 @@ class FileLogStore {
     const { openNames, progress } = this
     const parts = this.partsOf(at, name, config)
     openNames.add(name)
-    // A log that is made has nothing to recover.
-    if (!isNew) progress.begun()
+    // A log that is made, or was moved, has nothing to recover.
+    const isRecovered = !this.moves.takePlaced(name) && !isNew
+    if (isRecovered) progress.begun()
     const opening = Effect.onExit(openLog(parts), (exit) =>
       Effect.sync(() => {
-        if (!isNew) progress.ended(Exit.isSuccess(exit))
+        if (isRecovered) progress.ended(Exit.isSuccess(exit))
         if (Exit.isSuccess(exit)) {
           this.openLogs.set(name, { core: exit.value.core, at })
           return at.hold(name, exit.value)

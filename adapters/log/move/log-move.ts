@@ -19,6 +19,8 @@ interface MovedLog {
   readonly bytesPerSecondMax: () => number
   /** Whether the log is open in its new directory. */
   readonly isOpen: () => boolean
+  /** The log has its new directory. */
+  readonly placed: () => void
   /** What the log was before is kept until it is open. */
   readonly kept: () => void
   /** The move is over: another one may begin. */
@@ -82,7 +84,7 @@ export class MoveOfLog implements LogMove {
    * under its name ends the move; one that finds none, and both of the others, finishes it (`unfinished.ts`).
    */
   readonly finish: Effect.Effect<void, LogFault> = Effect.suspend(() => {
-    const { core, from, name, to } = this.parts
+    const { core, from, name, placed, to } = this.parts
     if (!core.isClosedWell) return closedBadly(core.directory)
     // No log is opened in a directory that is offline, whatever took it offline.
     const mayBeThere = Effect.suspend(() => to.fault() ?? Effect.void)
@@ -97,18 +99,19 @@ export class MoveOfLog implements LogMove {
       yield* mayBeThere
       yield* renamed(from, name, moved)
       yield* namesSynced(from)
-      const placed = renamed(to, copied, name)
-      if (Either.isLeft(placed)) {
+      const named = renamed(to, copied, name)
+      if (Either.isLeft(named)) {
         // Of a device that fails it is unknown whether it has renamed the copy: the log is offline with it, and the next start finds out.
-        if (to.fault() !== undefined) return yield* placed.left
+        if (to.fault() !== undefined) return yield* named.left
         // The log stays where it was. Where that fails, too, it has no name, and is not opened.
         yield* renamed(from, moved, name)
         yield* namesSynced(from)
-        return yield* placed.left
+        return yield* named.left
       }
       from.logCount--
       to.logCount++
       this.isMoved = true
+      placed()
       yield* namesSynced(to)
       this.end()
     })

@@ -26,6 +26,8 @@ export class MovesOfStore implements LogMoves {
   private readonly preferred = new Map<string, string>()
   private readonly pace: MovePace
   private readonly beside: Set<string>
+  /** Logs that have another directory, and were not opened since. */
+  private readonly placed = new Set<string>()
 
   constructor(
     private readonly directories: ReadonlyArray<LogDirectory>,
@@ -61,6 +63,7 @@ export class MovesOfStore implements LogMoves {
         pace: this.pace,
         bytesPerSecondMax,
         isOpen: () => this.openLogs.get(name)?.at === to,
+        placed: () => void this.placed.add(name),
         kept: () => void this.beside.add(name),
         over: () => void this.moving.delete(name)
       }
@@ -105,6 +108,11 @@ export class MovesOfStore implements LogMoves {
     return this.directories.find((each) => each.path === path && each.fault() === undefined)
   }
 
+  /** Whether the log is opened for the first time since it was moved: a move closes a log for a moment, and nothing of it is recovered. Asked once. */
+  takePlaced(name: string): boolean {
+    return this.placed.delete(name)
+  }
+
   /** Whether `opened` is to be called when the log is open. */
   hasBeside(name: string): boolean {
     return this.beside.has(name)
@@ -137,6 +145,7 @@ export class MovesOfStore implements LogMoves {
   end(name: string): Effect.Effect<void, LogFault> {
     return Effect.suspend(() => {
       this.moving.get(name)?.end()
+      this.placed.delete(name)
       return this.removeLeft(name)
     })
   }

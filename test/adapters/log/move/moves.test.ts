@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Either } from "effect"
+import { Clock, Effect, Either, Logger } from "effect"
 import { FaultyDisk } from "../../../../adapters/log/disk/faulty-disk.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
-import type { StoreDirectory } from "../../../../adapters/log/store.ts"
-import { batch, topicId } from "../../../src/ports/log-batches.ts"
+import { defaultStoreBounds, makeStoreOver, type StoreDirectory } from "../../../../adapters/log/store.ts"
+import { batch, checksum, topicId } from "../../../src/ports/log-batches.ts"
 import { appendAll, orderOf } from "../compaction/support.ts"
 import { config, contentOf, faultIn, hold, logName, lost, namesIn, placeOn, put, type Store, slice, unbounded, withStore } from "./support.ts"
 
@@ -26,6 +26,32 @@ const madeIn = async (place: StoreDirectory, batches = 20): Promise<ReadonlyArra
 const begin = (store: Store, path = "/b") => store.moves.begin({ topicId, partition: 0, path }, unbounded)
 
 describe("a move of a log to another data directory", () => {
+  test("a log that is opened from its new directory is not counted as one that is recovered", async () => {
+    const { places } = twoDisks()
+    await madeIn(places[0])
+    let nowNs = 0n
+    // Every opening that may say how far it is has been under way for long.
+    const clock: Clock.Clock = Object.assign(Object.create(Clock.make()) as Clock.Clock, { unsafeCurrentTimeNanos: () => (nowNs += 6_000_000_000n) })
+    const said: Array<string> = []
+    const logger = Logger.make(({ message }) => void said.push(String(message)))
+    const moved = Effect.gen(function* () {
+      const opened = yield* Effect.provide(makeStoreOver(places, defaultStoreBounds), checksum)
+      const held = yield* hold(opened)
+      expect(said.length).toBeGreaterThan(0)
+      const move = yield* begin(opened)
+      yield* move.copy
+      yield* held.close
+      yield* move.finish
+      said.length = 0
+      yield* (yield* hold(opened)).close
+      expect(said).toEqual([])
+      // What is closed and opened for another reason is one of those that are recovered.
+      yield* (yield* hold(opened)).close
+      expect(said.length).toBeGreaterThan(0)
+    })
+    await Effect.runPromise(moved.pipe(Effect.scoped, Effect.provide(Logger.replace(Logger.defaultLogger, logger)), Effect.withClock(clock)))
+  })
+
   test("copies the log while it is used, and takes the copy in its place: the same bytes, and nothing is left of the move", async () => {
     const { places } = twoDisks()
     const before = await madeIn(places[0])
