@@ -18,6 +18,8 @@ export interface Attack {
   readonly about: string
   /** Settings of the node that it is aimed at, beside the defaults. */
   readonly settings?: ReadonlyArray<string>
+  /** Data directories of the node, one where it is left out. */
+  readonly directories?: number
   /** Runs it; returns what it did, for the report. Whatever the node refuses is no failure of the attack. */
   readonly run: (aim: Aim) => Promise<string>
   /** Looks at the node when the attack is over: a text is what is wrong with it. */

@@ -77,6 +77,12 @@ const memoryOf = (pid: number, field: string): number => {
   }
 }
 
+interface NodeOptions {
+  readonly settings: ReadonlyArray<string>
+  readonly directories: number
+  readonly memoryBytesMax: number
+}
+
 /** One process after the other on the same data and port, all in one memory cgroup. */
 class AttackedNode implements Node {
   private child: ChildProcess | undefined
@@ -84,7 +90,7 @@ class AttackedNode implements Node {
   private highestMiB = 0
   port = 0
   private readonly directory = temporaryDirectory()
-  private readonly data = join(this.directory.path, "data")
+  private readonly data: ReadonlyArray<string>
   private readonly logFile = join(this.directory.path, "log")
   private readonly group: Group | undefined
   private readonly kill = leaves(() => this.child?.kill("SIGKILL"))
@@ -92,8 +98,9 @@ class AttackedNode implements Node {
   constructor(
     private readonly program: ReadonlyArray<string>,
     private readonly settings: ReadonlyArray<string>,
-    memoryBytesMax: number
+    { directories, memoryBytesMax }: Pick<NodeOptions, "directories" | "memoryBytesMax">
   ) {
+    this.data = Array.from({ length: directories }, (_, nth) => join(this.directory.path, nth === 0 ? "data" : `data-${nth}`))
     this.group = memoryGroup(`franz-attack-${process.pid}-${this.directory.path.slice(-6)}`, memoryBytesMax)
   }
 
@@ -109,12 +116,12 @@ class AttackedNode implements Node {
   readonly rssMiB = () => memoryOf(this.pid, "VmRSS")
   readonly peakMiB = () => Math.max(this.highestMiB, memoryOf(this.pid, "VmHWM"))
   readonly sizes = () => {
-    const journal = bytesBelow(join(this.data, "leader"))
-    return { journal, logs: bytesBelow(this.data) - journal }
+    const journal = bytesBelow(join(this.data[0] as string, "leader"))
+    return { journal, logs: this.data.reduce((sum, path) => sum + bytesBelow(path), -journal) }
   }
 
   async start(): Promise<void> {
-    const words = [...this.program, "up", "--port", String(this.port), "--data", this.data, ...this.settings.flatMap((setting) => ["-X", setting])]
+    const words = [...this.program, "up", "--port", String(this.port), "--data", this.data.join(","), ...this.settings.flatMap((setting) => ["-X", setting])]
     const before = this.log().length
     const output = openSync(this.logFile, "a")
     this.child = spawn("/bin/sh", ["-c", `${this.group?.enter ?? ""}exec "$@"`, "sh", ...words], { cwd: root, stdio: ["ignore", output, output] })
@@ -147,8 +154,8 @@ class AttackedNode implements Node {
 }
 
 /** Starts `franz up` on a free port; fails with what it logged when it is not ready in time. */
-export const startNode = async (program: ReadonlyArray<string>, settings: ReadonlyArray<string>, memoryBytesMax: number): Promise<Node> => {
-  const node = new AttackedNode(program, settings, memoryBytesMax)
+export const startNode = async (program: ReadonlyArray<string>, { settings, ...options }: NodeOptions): Promise<Node> => {
+  const node = new AttackedNode(program, settings, options)
   try {
     await node.start()
   } catch (cause) {

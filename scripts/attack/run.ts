@@ -45,14 +45,15 @@ const honestClients = async (port: number) => {
     await Bun.sleep(20)
   }
   return {
-    settle: async (): Promise<Verdict | undefined> => {
+    /** What they found; or what they said, where they came to no end. */
+    settle: async (): Promise<Verdict | string> => {
       child.stdin.end()
       await ended(child)
       kill()
       try {
         return JSON.parse(printed) as Verdict
       } catch {
-        return undefined
+        return said
       }
     }
   }
@@ -62,7 +63,7 @@ const isServed = (port: number) => withRaw(port, (raw) => raw.call(ApiVersions, 
 
 /** Runs one attack against a node of its own, beside honest clients, and looks at what is left. */
 export const runAttack = async (attack: Attack, program: ReadonlyArray<string>, { memoryBytesMax, seconds, seed, share }: Amount): Promise<Outcome> => {
-  const node = await startNode(program, attack.settings ?? [], memoryBytesMax)
+  const node = await startNode(program, { settings: attack.settings ?? [], directories: attack.directories ?? 1, memoryBytesMax })
   try {
     await createTopic(node.port, { name: "target", partitions: 4 })
     const honest = await honestClients(node.port)
@@ -78,8 +79,9 @@ export const runAttack = async (attack: Attack, program: ReadonlyArray<string>, 
     else if (served === undefined) faults.push("the node does not serve after the attack")
     const wrong = node.isAlive() ? await attack.verify?.(aim) : undefined
     if (wrong !== undefined) faults.push(wrong)
-    const verdict = await honest.settle()
-    if (verdict === undefined) faults.push("the honest clients did not come to an end")
+    const settled = await honest.settle()
+    const verdict = typeof settled === "string" ? undefined : settled
+    if (verdict === undefined) faults.push(`the honest clients did not come to an end: ${String(settled).slice(-600)}`)
     else {
       if (verdict.lost.length > 0) faults.push(`acknowledged and lost: ${verdict.lost.slice(0, 5).join(", ")}`)
       if (verdict.twice.length > 0) faults.push(`there twice: ${verdict.twice.slice(0, 5).join(", ")}`)
