@@ -98,7 +98,11 @@ const denied = (stream: string, { message }: EtcdFault): LogFault => new LogFaul
 const resign = (held: HeldStream, followed: FollowedStream, { lease }: Win): Effect.Effect<void> => {
   const { client, keys } = followed.parts
   const work = Effect.zipRight(Effect.ignore(held.guarded([{ remove: { key: keys.leader } }])), Effect.ignore(client.revoke(lease)))
-  return Effect.asVoid(Effect.timeoutOption(Effect.interruptible(work), resignMs))
+  // Another one may lead as soon as etcd has the first of them: this one answers nothing from now on.
+  return Effect.zipRight(
+    Effect.sync(() => held.giveUp()),
+    Effect.asVoid(Effect.timeoutOption(Effect.interruptible(work), resignMs))
+  )
 }
 
 /** Wins, or returns undefined where another candidate leads. What it holds is given up when the scope closes. */

@@ -249,6 +249,11 @@ export class HeldStream {
     Deferred.unsafeDone(this.over, Exit.fail(this.loss))
   }
 
+  /** This process gives the leadership up: it is no leader from now on, whatever etcd has. */
+  giveUp(): void {
+    this.lose(this.leaseOver("this node gives it up"))
+  }
+
   private get stream(): string {
     return this.followed.parts.stream
   }

@@ -65,7 +65,7 @@ class EtcdJournal implements Service {
     Stream.unwrap(
       Effect.gen(this, function* () {
         const followed = yield* this.opened(stream)
-        yield* Effect.mapError(followed.pull, asLogFault(stream))
+        yield* Effect.mapError(whileUnreachable(followed.pull), asLogFault(stream))
         return followed.follow(from)
       })
     )

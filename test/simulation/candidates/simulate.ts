@@ -115,6 +115,14 @@ const unrest = (run: CandidatesRun): Step<string | undefined> =>
     return undefined
   })
 
+/** What the group has committed, as the leader tells it. */
+const lastReading = ({ leading, options, recorder }: CandidatesRun): Step<void> =>
+  leading === undefined
+    ? Effect.fail("no candidate leads")
+    : Effect.flatMap(linkTo({ host: leading.name, port: 9092 }, "observer"), (link) =>
+        Effect.forEach(placesOf(options), (place) => readOffset({ process: "observer", recorder }, link, group, place), { discard: true })
+      )
+
 const unexpected = ({ recorder }: CandidatesRun): ReadonlyArray<string> => recorder.unfinished.filter((line) => !expected.test(line))
 
 const calm = (run: CandidatesRun): void => {
@@ -155,13 +163,13 @@ const play = (run: CandidatesRun): Effect.Effect<void, unknown, Transport> =>
     busy = false
     // A run that is broken already shows nothing more at rest.
     if (recorder.differences.length + unexpected(run).length > 0) return
-    const left = yield* waitFor(unrest(run), options.restMs)
+    // A leader that was told to stop before the faults ended may end now: then another one is asked.
+    const left = yield* waitFor(
+      Effect.tap(unrest(run), (found) => (found === undefined ? lastReading(run) : Effect.void)),
+      options.restMs
+    )
     if (left !== undefined) recorder.unfinished.push(`${options.restMs} ms after the last fault: ${left}`)
     run.noteImages()
-    const { leading } = run
-    if (leading === undefined) return
-    const link = yield* linkTo({ host: leading.name, port: 9092 }, "observer")
-    for (const place of placesOf(options)) yield* readOffset({ process: "observer", recorder }, link, group, place)
   }).pipe(Effect.scoped)
 
 const check = (run: CandidatesRun): ReadonlyArray<Violation> => {

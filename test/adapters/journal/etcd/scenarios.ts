@@ -1,5 +1,5 @@
 import { expect } from "bun:test"
-import { Chunk, Context, Effect, Fiber, Layer, Scope, Stream } from "effect"
+import { Chunk, Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import type { EtcdClient, Txn } from "../../../../adapters/journal/etcd/client.ts"
 import { SimulatedEtcd } from "../../../../adapters/journal/etcd/simulated.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
@@ -108,6 +108,33 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       const next = yield* Fiber.join(standby)
       yield* b.append(stream, next.epoch, 1, [entry(2)])
       expect(yield* stored(b, 2)).toEqual(["command-0", "command-2"])
+    }),
+
+  "a stream that is read while etcd is out of reach is read when it is there again": (etcd, mistake) =>
+    Effect.gen(function* () {
+      const [a, b] = [yield* process(mistake(etcd.client("a"))), yield* process(mistake(etcd.client("b")))]
+      const { epoch } = yield* a.campaign(stream, candidate)
+      yield* a.append(stream, epoch, 0, [entry(0)])
+      expect(yield* stored(b, 1)).toEqual(["command-0"])
+      etcd.hasQuorum = false
+      const read = yield* Effect.fork(stored(b, 1))
+      yield* Effect.sleep(30_000)
+      etcd.hasQuorum = true
+      expect(yield* Fiber.join(read)).toEqual(["command-0"])
+    }),
+
+  "a leader that gives its leadership up is none from then on, however long that takes in etcd": (etcd, mistake) =>
+    Effect.gen(function* () {
+      const journal = yield* process(mistake(etcd.client("a")))
+      const scope = yield* Scope.make()
+      const { epoch, isHeld } = yield* Scope.extend(journal.campaign(stream, candidate), scope)
+      etcd.delayMs = () => 500
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* Effect.sleep(10)
+      expect(isHeld()).toBe(false)
+      expect((yield* Effect.flip(journal.append(stream, epoch, 0, [entry(0)])))._tag).not.toBe("Unknown")
+      yield* Fiber.join(closing)
+      expect(etcd.under(`${base}/state/leader`)).toEqual([])
     }),
 
   "a leader outlives an election of etcd, which takes 2.2 s, whenever it begins": (etcd, mistake) =>
