@@ -94,17 +94,20 @@ describe("twelve partitions over three brokers", () => {
   }, 300_000)
 })
 
+/** A member that has its partitions asks where their messages end: it would skip those that were stored before it knew. */
+const fromStart = ["-X", "auto.offset.reset=earliest"]
+
 describe("members of several kinds in one group", () => {
   testWith(["java", "kcat"], "Java, librdkafka, KafkaJS and ours share a topic by the range assignor", async () => {
     const [topic, group] = ["mixed", "mixed"]
     await franzDoes(["topic", "create", topic, "--partitions", String(partitions), "--leader", leader.address])
-    const java = startJavaTool(consoleConsumer, ["--bootstrap-server", leader.address, "--topic", topic, "--group", group])
-    const kcat = Run.start("kcat", ["-b", leader.address, "-u", "-q", "-X", "partition.assignment.strategy=range", "-G", group, topic])
-    const ours = franz("consume", topic, "--group", group, "--leader", leader.address)
+    const java = startJavaTool(consoleConsumer, ["--bootstrap-server", leader.address, "--topic", topic, "--group", group, "--from-beginning"])
+    const kcat = Run.start("kcat", ["-b", leader.address, "-u", "-q", ...fromStart, "-X", "partition.assignment.strategy=range", "-G", group, topic])
+    const ours = franz("consume", topic, "--group", group, "--from", "start", "--leader", leader.address)
     const js: Array<string> = []
     const consumer = new Kafka({ brokers: [leader.address], logLevel: logLevel.NOTHING }).consumer({ groupId: "js-alone" })
     await consumer.connect()
-    await consumer.subscribe({ topic })
+    await consumer.subscribe({ topic, fromBeginning: true })
     await consumer.run({ eachMessage: async ({ message }) => void js.push(message.value?.toString() ?? "") })
     expect([...(await shares(group, 3))].sort()).toEqual([4, 4, 4])
     await shares("js-alone", 1)
@@ -125,7 +128,7 @@ describe("members of several kinds in one group", () => {
     const events: Array<ConsumerEvent> = []
     const got: Array<string> = []
     const member = Effect.gen(function* () {
-      const consumer = yield* Consumer.make({ leader: leader.address })
+      const consumer = yield* Consumer.make({ leader: leader.address, from: "earliest" })
       yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) => Effect.sync(() => events.push(event))))
       yield* consumer.joinConsumerGroup(group, { assignors: ["cooperative-sticky"] })
       yield* consumer.subscribe(topic)
@@ -133,9 +136,30 @@ describe("members of several kinds in one group", () => {
     })
     const ours = Effect.runFork(Effect.scoped(member))
     await until("ours has all partitions", () => events.some((event) => event._tag === "PartitionsAssigned" && event.partitions.length === partitions))
-    const kcat = Run.start("kcat", ["-b", leader.address, "-u", "-q", "-X", "partition.assignment.strategy=cooperative-sticky", "-G", group, topic])
+    const kcat = Run.start("kcat", [
+      "-b",
+      leader.address,
+      "-u",
+      "-q",
+      ...fromStart,
+      "-X",
+      "partition.assignment.strategy=cooperative-sticky",
+      "-G",
+      group,
+      topic
+    ])
     const strategy = "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
-    const java = startJavaTool(consoleConsumer, ["--bootstrap-server", leader.address, "--topic", topic, "--group", group, "--command-property", strategy])
+    const java = startJavaTool(consoleConsumer, [
+      "--bootstrap-server",
+      leader.address,
+      "--topic",
+      topic,
+      "--group",
+      group,
+      "--from-beginning",
+      "--command-property",
+      strategy
+    ])
     expect(await shares(group, 3)).toEqual([4, 4, 4])
     const revoked = () => events.flatMap((event) => (event._tag === "PartitionsRevoked" ? event.partitions : []))
     expect(revoked().length).toBe(8)
