@@ -4,7 +4,7 @@ import { DescribeConfigs } from "../../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
 import { DescribeTopicPartitions } from "../../protocol/message/75-describe-topic-partitions.ts"
 import { type Client, expectNone } from "../cluster/client.ts"
-import { startOffsets } from "../cluster/start-offsets.ts"
+import { describedWithinMs, startOffsets } from "../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { type CallError, failure, type NotAuthorized, UnknownTopic } from "../error.ts"
 import type { TopicError } from "../metadata/metadata.ts"
@@ -57,8 +57,9 @@ export const listTopics = (client: Client, { internal = false } = {}): Effect.Ef
 
 export interface PartitionDescription extends PartitionView {
   /**
-   * The offset of the oldest message, and the one after the newest; undefined where the partition has no leader. The end
-   * is undefined also where the leader does not know it: fewer replicas than min.insync.replicas are in sync.
+   * The offset of the oldest message, and the one after the newest; undefined where the partition has no leader, or it is
+   * not reached within a second. The end is undefined also where the leader does not know it: fewer replicas than
+   * min.insync.replicas are in sync.
    */
   readonly first: number | undefined
   readonly end: number | undefined
@@ -82,9 +83,11 @@ const newTopicMs = 1000
 /** Returns the partitions of a topic with their offsets, and its settings. */
 export const describeTopic = (client: Client, name: string): Effect.Effect<TopicDescription, TopicError> =>
   Effect.gen(function* () {
-    const { internal, partitions, topicId } = yield* client.metadata.freshTopic(name, false, newTopicMs)
-    const led = partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => ({ topic: name, partition }))
+    const found = yield* client.metadata.freshTopic(name, false, newTopicMs)
+    const led = found.partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => ({ topic: name, partition }))
     const [firsts, ends] = yield* Effect.all([offsetsAt(client, led, "earliest"), offsetsAt(client, led, "latest")], { concurrency: 2 })
+    // Leaders may have changed until their offsets were known.
+    const { internal, partitions, topicId } = client.metadata.view().topics.get(name) ?? found
     const configs = yield* topicConfigs(client, name)
     const eligible = partitions.some(({ isr, replicas }) => isr.length < replicas.length) ? yield* eligibleReplicas(client, name) : undefined
     return {
@@ -123,14 +126,12 @@ const eligibleReplicas = (client: Client, name: string): Effect.Effect<ReadonlyM
     .pipe(Effect.catchTag("UnsupportedByCluster", () => Effect.succeed(undefined)))
 }
 
-/** How long the end of a log may be unknown to a new leader before the description leaves it out, ms. */
-const unknownEndMs = 1000
 const offsetsAt = (client: Client, partitions: ReadonlyArray<TopicPartition>, at: "earliest" | "latest") =>
   startOffsets(
     client,
     partitions.map((one) => ({ ...one, at })),
     "read_uncommitted",
-    unknownEndMs
+    describedWithinMs
   )
 
 export interface ConfigEntry {

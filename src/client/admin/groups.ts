@@ -7,7 +7,7 @@ import { DeleteGroups } from "../../protocol/message/42-delete-groups.ts"
 import { decodeAssignment, decodeSubscription } from "../../protocol/message/consumer-protocol.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
 import { type Client, expectNone } from "../cluster/client.ts"
-import { startOffsets } from "../cluster/start-offsets.ts"
+import { describedWithinMs, startOffsets } from "../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { type CallError, failure, GroupNotEmpty, type NotAuthorized, UnknownGroup } from "../error.ts"
 import { makeCoordinator } from "../group/coordinator.ts"
@@ -33,7 +33,7 @@ export interface GroupMember {
 /** The committed offset of a group in a partition. */
 export interface GroupOffset extends TopicPartition {
   readonly committed: number
-  /** The offset after the last message; undefined where the partition has no leader. */
+  /** The offset after the last message; undefined where the partition has no leader, or it is not reached within a second. */
   readonly end: number | undefined
   /** The number of messages after the committed offset. */
   readonly lag: number | undefined
@@ -105,7 +105,9 @@ const groupOffsets = (client: Client, group: string): Effect.Effect<ReadonlyArra
     const led = offsets.filter(({ partition, topic }) => (topics.get(topic)?.partitions[partition]?.leader ?? -1) >= 0)
     const ends = yield* startOffsets(
       client,
-      led.map(({ partition, topic }) => ({ topic, partition, at: "latest" as const }))
+      led.map(({ partition, topic }) => ({ topic, partition, at: "latest" as const })),
+      "read_uncommitted",
+      describedWithinMs
     )
     return offsets.map((one) => {
       const end = ends.get(topicPartitionKey(one))

@@ -3,7 +3,7 @@ import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { ListOffsets } from "../../protocol/message/02-list-offsets.ts"
 import { type CallError, KafkaFailure, type NotAuthorized } from "../error.ts"
 import { monotonicNow } from "../runtime/monotonic.ts"
-import { type Client, expectNone } from "./client.ts"
+import { type Client, expectNone, retryKind } from "./client.ts"
 import { type TopicPartition, topicPartitionKey } from "./topic-partition.ts"
 
 /**
@@ -55,14 +55,21 @@ const listOffsets = (
     })
   })
 
-/** A leader that is alone below min.insync.replicas does not know the end of its log until enough replicas are in sync. */
-const isUnknownEnd = (error: CallError): boolean => error._tag === "KafkaFailure" && error.error === "OFFSET_NOT_AVAILABLE"
+/**
+ * How long a description waits for the offsets of a partition, ms. In a cluster with a leader a broker whose process has
+ * ended is replaced within a second; where the cluster's leader has ended too, that takes longer than a caller waits for a
+ * description.
+ */
+export const describedWithinMs = 1000
+
+const noLeader = new KafkaFailure({ error: "LEADER_NOT_AVAILABLE", what: "A partition", detail: null })
 
 /**
  * Returns the offset at which each partition is to begin, by `topicPartitionKey`. The leaders of the partitions are
  * asked where the offset is not given. A time after the last message gives the end of the log; to a reader of committed
  * messages the log ends before the first open transaction. Retried over changes of leadership for `retryTimeoutMs`.
- * A partition whose leader does not know the end of its log for `unknownWithinMs` is left out; by default that is an error.
+ * A partition that has no leader for `unknownWithinMs`, or whose leader is not reached, or does not know the end of its log
+ * (it is alone below min.insync.replicas), is left out; by default that is an error after `retryTimeoutMs`.
  */
 export const startOffsets = (
   client: Client,
@@ -76,6 +83,20 @@ export const startOffsets = (
     const startedAt = yield* monotonicNow
     for (const one of requested) if (typeof one.at === "object" && "offset" in one.at) offsets.set(topicPartitionKey(one), one.at.offset)
     const missing = () => requested.filter((one) => !offsets.has(topicPartitionKey(one)) && !unknown.has(topicPartitionKey(one)))
+    /** Notes the offsets that the leader of partitions gives, and returns the errors to retry or to fail with. */
+    const ofLeader = (leader: number, led: ReadonlyArray<StartRequest>): Effect.Effect<ReadonlyArray<CallError>> =>
+      Effect.gen(function* () {
+        const asked = leader < 0 ? Effect.fail(noLeader) : listOffsets(client, leader, led, isolation)
+        const found = yield* Effect.catchAll(asked, (error) => Effect.succeed(led.map(() => Either.left(error))))
+        const hasWaited = (yield* monotonicNow) - startedAt >= unknownWithinMs
+        return found.flatMap((offset, index) => {
+          const key = topicPartitionKey(led[index] as StartRequest)
+          if (Either.isRight(offset)) offsets.set(key, offset.right)
+          else if (hasWaited && retryKind(offset.left) !== undefined) unknown.add(key)
+          else return [offset.left]
+          return []
+        })
+      })
     const attempt = Effect.gen(function* () {
       const byLeader = new Map<number, Array<StartRequest>>()
       for (const one of missing()) {
@@ -84,24 +105,10 @@ export const startOffsets = (
         led.push(one)
         byLeader.set(leader, led)
       }
-      if (byLeader.has(-1)) return yield* new KafkaFailure({ error: "LEADER_NOT_AVAILABLE", what: "A partition", detail: null })
-      yield* Effect.forEach(
-        byLeader,
-        ([leader, led]) =>
-          Effect.gen(function* () {
-            const found = yield* listOffsets(client, leader, led, isolation)
-            const hasWaited = (yield* monotonicNow) - startedAt >= unknownWithinMs
-            const failures = found.flatMap((offset, index) => {
-              const key = topicPartitionKey(led[index] as StartRequest)
-              if (Either.isRight(offset)) offsets.set(key, offset.right)
-              else if (hasWaited && isUnknownEnd(offset.left)) unknown.add(key)
-              else return [offset.left]
-              return []
-            })
-            if (failures[0] !== undefined) yield* Effect.fail(failures[0])
-          }),
-        { concurrency: "unbounded", discard: true }
-      )
+      // Each leader has its attempt: those that respond are not asked again where another one is unreachable.
+      const failures = (yield* Effect.forEach(byLeader, ([leader, led]) => ofLeader(leader, led), { concurrency: "unbounded" })).flat()
+      const failed = failures.find((error) => retryKind(error) === undefined) ?? failures[0]
+      if (failed !== undefined) yield* Effect.fail(failed)
     })
     const refresh = Effect.suspend(() => Effect.ignore(client.metadata.refresh([...new Set(missing().map(({ topic }) => topic))])))
     yield* client.persistently(Effect.tapError(attempt, () => refresh))

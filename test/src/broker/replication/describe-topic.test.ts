@@ -1,5 +1,5 @@
 import { expect, spyOn, test } from "bun:test"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, ExecutionStrategy, Exit, Scope } from "effect"
 import { topicCommands } from "../../../../src/cli/admin/topic.ts"
 import { Admin } from "../../../../src/client/admin/admin.ts"
 import { createReplicated, partitionOf, produce, ReplicatedWorld, until } from "./support.ts"
@@ -37,6 +37,28 @@ test("a leader alone below min ISR does not know its end: the description shows 
       const [recovered] = (yield* admin.describeTopic("orders")).partitions
       expect(recovered).toMatchObject({ first: 0, end: 3 })
       expect(recovered?.eligible).toBeUndefined()
+    })
+  )
+})
+
+test("a topic is described within seconds while no leader of the cluster replaces a broker that has stopped: what the others know, without its offsets", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leads = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      const leader = yield* Scope.extend(world.leader(), leads)
+      yield* world.broker(1)
+      const second = yield* world.broker(2)
+      yield* createReplicated(leader, [2, 1])
+      const admin = yield* Effect.provide(Admin.make({ leader: "broker-1:9092", retryTimeoutMs: 10_000 }), world.network.layer("client"))
+      expect((yield* admin.describeTopic("orders")).partitions).toMatchObject([{ leader: 2, first: 0, end: 0 }])
+
+      yield* Scope.close(leads, Exit.void)
+      yield* second.stop
+      const [took, { configs, partitions }] = yield* Effect.timed(admin.describeTopic("orders"))
+      expect(partitions).toMatchObject([{ leader: 2, replicas: [2, 1], first: undefined, end: undefined }])
+      expect(configs.length).toBeGreaterThan(10)
+      expect(Duration.toMillis(took)).toBeLessThan(5000)
     })
   )
 })
