@@ -44,17 +44,20 @@ export const mustSucceed = (writer: ClusterWriter, command: Command, commandId: 
     writer.stopped
   )
 
+/** The fault of a journal without the events of the cluster `before`, whose id its directory has. */
+export const eventsGone = (before: string): LogFault =>
+  new LogFault({
+    path: clusterStream,
+    reason: "corrupt",
+    message: `The journal ${clusterStream} is empty, and its directory was written by cluster ${before}: the events of that cluster are gone. Nothing was changed.`
+  })
+
 /** The cluster gets its id the first time that it has a leader. */
 const found = (writer: ClusterWriter, commandIds: CommandIdFactory, before: string | undefined): Effect.Effect<string, WriterStopped | LogFault> =>
   Effect.gen(function* () {
     const known = writer.state().clusterId
     if (known !== undefined) return known
-    if (before !== undefined)
-      return yield* new LogFault({
-        path: clusterStream,
-        reason: "corrupt",
-        message: `The journal ${clusterStream} is empty, and its directory was written by cluster ${before}: the events of that cluster are gone. Nothing was changed.`
-      })
+    if (before !== undefined) return yield* eventsGone(before)
     const clusterId = yield* drawUuid
     yield* mustSucceed(writer, Command.FoundCluster({ clusterId }), commandIds.own(), "first start")
     return clusterId

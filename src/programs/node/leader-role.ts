@@ -1,8 +1,11 @@
 import { Context, Effect, Layer, type Scope } from "effect"
 import { layer as layerJournal } from "../../../adapters/journal/over-log.ts"
+import { epochName, partitionOfStream } from "../../../adapters/journal/stream-partition.ts"
+import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import type { NodeOptions } from "../../cli/node/roles.ts"
 import type { ClusterStandby } from "../../leader/journal/cluster-aggregate.ts"
+import { eventsGone } from "../../leader/journal/cluster-stream.ts"
 import { Leader, layer } from "../../leader/leader.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
@@ -56,15 +59,30 @@ const lost = ({ failed }: LogDirectory): Effect.Effect<never, LogFault> =>
     Effect.fail(new LogFault({ path, reason, cause, message: `The leader stops: its journal cannot be trusted. ${message}` }))
   )
 
+/**
+ * Refuses a directory that a leader has used and that has no journal any more, before the journal is opened: that would
+ * leave an empty one, in the way of `franz journal move`.
+ */
+const mustHaveJournal = ({ list, readCheckpoint }: LogStore["Type"], clusterId: string | undefined): Effect.Effect<void, LogFault> =>
+  Effect.gen(function* () {
+    if (clusterId === undefined || (yield* list).some(({ topicId }) => topicId === metadataTopicId)) return
+    // Where its epoch is left, the journal refuses by itself, and names its log.
+    const at = partitionOfStream(metadataTopic)
+    if (at === undefined || (yield* readCheckpoint(epochName(at))).length === 0) return yield* eventsGone(clusterId)
+  })
+
 /** The leader over the journal in `directory`, whose directory is claimed for this node. */
 const leaderOver = ({ config, written }: NodeOptions, directory: string, standby?: ClusterStandby) =>
   Effect.gen(function* () {
     const nodeId = BrokerId.make(config["node.id"])
-    const { claim, directories } = yield* LogStore
+    const store = yield* LogStore
+    const { claim, directories } = store
     const { clusterId } = yield* claim({ clusterId: undefined, nodeId })
     const partitionsPerBrokerMax = brokerPartitionsMax()
-    const built = yield* Effect.mapError(Layer.build(layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId, standby })), (fault) =>
-      config["franz.journal"] === "" ? withAdvice(fault, directory) : fault
+    const isOverFiles = config["franz.journal"] === ""
+    const building = Layer.build(layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId, standby }))
+    const built = yield* Effect.mapError(isOverFiles ? Effect.zipRight(mustHaveJournal(store, clusterId), building) : building, (fault) =>
+      isOverFiles ? withAdvice(fault, directory) : fault
     )
     const leader = Context.get(built, Leader)
     yield* claim({ clusterId: leader.clusterId, nodeId: leader.nodeId })

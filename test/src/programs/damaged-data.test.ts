@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Logger } from "effect"
 import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
@@ -49,6 +49,22 @@ describe("a start over a data directory that is damaged", () => {
     const { directory, outcome } = await after(() => undefined)
     expect(objection(directory, "", outcome)).toBeUndefined()
     expect(outcome.exit).toBeUndefined()
+  }, 120_000)
+
+  test("a leader's directory without its journal is refused, and stays without one", async () => {
+    const copy = new Damaged(original)
+    try {
+      const leader = join(copy.directory, "leader")
+      const isJournal = (name: string) => name.startsWith("AAAA") || name.startsWith("journal-")
+      const files = () => [...readdirSync(leader), ...readdirSync(join(leader, "checkpoints"))].filter(isJournal)
+      for (const name of files())
+        for (const path of [`leader/${name}`, `leader/checkpoints/${name}`]) if (existsSync(join(copy.directory, path))) copy.remove(path)
+      const { exit, message } = await outcomeOf(copy.directory)
+      expect([exit, message]).toEqual(["data", expect.stringMatching(/the events of that cluster are gone. Nothing was changed/)])
+      expect(files()).toEqual([])
+    } finally {
+      copy.end()
+    }
   }, 120_000)
 
   test.each([
