@@ -1,4 +1,5 @@
 import { Chunk, Effect, Option, Stream } from "effect"
+import type { AdminService } from "../../client/admin/admin.ts"
 import { clusterEvents } from "../../client/consumer/cluster-events.ts"
 import type { ConnectionOptions } from "../../client/options.ts"
 import { mapClientErrors } from "../client/failure.ts"
@@ -10,6 +11,20 @@ import { flag, noArgument, optionalInteger } from "../shell/spec.ts"
 import { EventText, eventJson } from "./event-text.ts"
 import { groupCoordination, groupCoordinationText } from "./group-coordination.ts"
 
+/** How long the nodes are asked who leads, ms: the description of the cluster does not wait for it longer. */
+const quorumTimeoutMs = 5000
+
+/**
+ * Returns the node that leads the cluster; undefined where there is none, or the client may not know. The controller of
+ * DescribeCluster is a broker also where the leader is none: clients reach brokers alone.
+ */
+const leaderOf = (admin: AdminService): Effect.Effect<number | undefined> =>
+  admin.describeQuorum().pipe(
+    Effect.map(({ leaderId }) => (leaderId < 0 ? undefined : leaderId)),
+    Effect.timeout(quorumTimeoutMs),
+    Effect.orElseSucceed(() => undefined)
+  )
+
 export const clusterDescribe = command({
   path: "cluster describe",
   summary: "show the cluster: id, leader, nodes, and where groups are coordinated",
@@ -20,17 +35,19 @@ export const clusterDescribe = command({
     withAdmin(words, (admin) =>
       Effect.gen(function* () {
         const cluster = yield* admin.describeCluster
-        const groups = yield* groupCoordination(admin, cluster.controllerId)
-        if (words.json) return printJson({ ...cluster, groups: groups ?? null })
+        const [leaderId, groups] = yield* Effect.all([leaderOf(admin), groupCoordination(admin, cluster.controllerId)], { concurrency: 2 })
+        if (words.json) return printJson({ ...cluster, leaderId: leaderId ?? null, groups: groups ?? null })
         print(`cluster ${cluster.clusterId}`)
         const rows = cluster.nodes.map(({ host, id, isController, isFenced, port, rack }) => [
           id,
           `${host}:${port}`,
           isFenced ? "fenced" : "serves",
-          isController ? "controller" : "",
+          leaderId === undefined ? (isController ? "controller" : "") : id === leaderId ? "leader" : "",
           rack ?? ""
         ])
         for (const line of table(["NODE", "ADDRESS", "STATE", "CLUSTER", "RACK"], rows)) print(line)
+        // It is none of the nodes where it is no broker.
+        if (leaderId !== undefined && !cluster.nodes.some(({ id }) => id === leaderId)) print(`leader: node ${leaderId}`)
         if (groups !== undefined) print(groupCoordinationText(groups))
       })
     )
