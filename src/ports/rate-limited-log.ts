@@ -60,7 +60,7 @@ export class RateLimitedLog {
     const own = key.length <= keyCharsMax ? key : key.slice(0, keyCharsMax)
     const interval = this.intervals.get(own)
     if (interval !== undefined && !this.isOver(interval, nowMs)) return this.add(interval, line)
-    const summaries = this.intervals.size === 0 ? none : this.summaries(nowMs)
+    const summaries = this.intervals.size === 0 ? none : this.summaries(nowMs, cut(line, this.lineCharsMax))
     if (this.intervals.size < this.keysMax || (this.intervals.size === this.keysMax && this.intervals.has(otherKeys))) {
       this.intervals.set(own, { sinceMs: nowMs, lines: 1, suppressed: 0, sample: "" })
       return [...summaries, cut(line, this.lineCharsMax)]
@@ -73,14 +73,14 @@ export class RateLimitedLog {
 
   /**
    * Returns a line for each key whose interval is over and had suppressed lines, and forgets the keys whose intervals
-   * are over.
+   * are over. `next` is the line that follows them: it is not repeated as a sample.
    */
-  summaries(nowMs: number): ReadonlyArray<string> {
+  summaries(nowMs: number, next?: string): ReadonlyArray<string> {
     const lines: Array<string> = []
     for (const [key, interval] of this.intervals) {
       if (!this.isOver(interval, nowMs)) continue
       this.intervals.delete(key)
-      if (interval.suppressed > 0) lines.push(this.summary(key, interval))
+      if (interval.suppressed > 0) lines.push(this.summary(key, interval, next))
     }
     return lines
   }
@@ -116,8 +116,8 @@ export class RateLimitedLog {
     return nowMs - sinceMs >= this.intervalMs || nowMs < sinceMs
   }
 
-  private summary(key: string, { sample, suppressed }: Interval): string {
+  private summary(key: string, { sample, suppressed }: Interval, next: string | undefined): string {
     const lines = suppressed === 1 ? "1 more line" : `${suppressed} more lines`
-    return `${lines} ${key === otherKeys ? "about other causes" : "of this kind"} in ${this.intervalMs / 1000} s, such as: ${sample}`
+    return `${lines} ${key === otherKeys ? "about other causes" : "of this kind"} in ${this.intervalMs / 1000} s${sample === next ? "." : `, such as: ${sample}`}`
   }
 }

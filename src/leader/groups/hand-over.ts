@@ -4,14 +4,14 @@ import { decide } from "../../../domain/cluster/decide.ts"
 import { allKnowGroupPartitions } from "../../../domain/cluster/event-level.ts"
 import { type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
 import { groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
-import { defaultNodeConfig, type NodeConfig, type SettingName } from "../../../domain/kernel/config.ts"
+import { defaultNodeConfig, type SettingName } from "../../../domain/kernel/config.ts"
 import { GroupCoordinator } from "../../groups/coordinator.ts"
 import { RateLimitedLog } from "../../ports/rate-limited-log.ts"
 import { leaderIsListed } from "../../serve/cluster/nodes.ts"
 import { CommandIds } from "../../stream/command-ids.ts"
 import type { ClusterWriter } from "../journal/cluster-aggregate.ts"
 import { ClusterStream } from "../journal/cluster-stream.ts"
-import { LeaderSettings, partitionsPerBrokerMax } from "../settings.ts"
+import { type LeaderOptions, LeaderSettings, partitionsPerBrokerMax } from "../settings.ts"
 
 type Services = ClusterStream | CommandIds | GroupCoordinator | LeaderSettings
 
@@ -32,12 +32,19 @@ const groupSettings = [
   "offsets.retention.minutes"
 ] as const satisfies ReadonlyArray<SettingName>
 
+/** Returns NAME=VALUE of the settings of groups that the operator gave this leader. Exported for tests. */
+export const givenGroupSettings = ({ config, written }: Pick<LeaderOptions, "config" | "written">): ReadonlyArray<string> => {
+  // `franz up` has defaults of its own, for its brokers too.
+  const isGiven = (name: SettingName) => config[name] !== defaultNodeConfig[name] && (written?.has(name) ?? true)
+  return groupSettings.filter(isGiven).map((name) => `${name}=${config[name]}`)
+}
+
 /**
  * Warns of what a leader in a process of its own was told about groups: its brokers may not have been, and would keep the
  * offsets of empty groups for another time. A leader that is a broker too has the settings of a broker.
  */
-const warnOfOwnSettings = (cluster: Cluster, config: NodeConfig): Effect.Effect<void> => {
-  const own = groupSettings.filter((name) => config[name] !== defaultNodeConfig[name]).map((name) => `${name}=${config[name]}`)
+const warnOfOwnSettings = (cluster: Cluster, options: LeaderOptions): Effect.Effect<void> => {
+  const own = givenGroupSettings(options)
   if (own.length === 0 || leaderIsListed(cluster)) return Effect.void
   return Effect.logWarning(`From now on each broker coordinates groups by its own settings. This leader has ${own.join(", ")}: give every broker the same.`)
 }
@@ -89,7 +96,7 @@ const handOver = (replicationFactor: number, refusals: RateLimitedLog) =>
     const outcome = yield* Effect.either(submitted)
     if (Either.isRight(outcome)) {
       yield* Effect.logInfo(`the groups are handed over to the brokers: ${groupStreamCount} partitions of __group_metadata, ${replicationFactor} replicas each`)
-      yield* warnOfOwnSettings(writer.state(), settings.config)
+      yield* warnOfOwnSettings(writer.state(), settings)
       return true
     }
     yield* refused(outcome.left.message)

@@ -44,7 +44,9 @@ export const keptBroker = <R>({
           const recent = endedAt.filter((at) => now - at < endedWithinNs)
           if (recent.length >= endedMax)
             return yield* new CliFailure({ ...failure, exit: failure.exit, message: `${endedMax + 1} brokers have ended in ten minutes. ${failure.message}` })
-          yield* Effect.logWarning(`broker ${broker.id} has ended: ${failure.message}`)
+          // Most of its faults begin with its name.
+          const isNamed = failure.message.startsWith(`Broker ${broker.id} `)
+          yield* Effect.logWarning(isNamed ? failure.message : `broker ${broker.id} has ended: ${failure.message}`)
           yield* Scope.close(broker.own, Exit.void)
           const id = newId()
           const next = yield* Effect.either(begin(id))

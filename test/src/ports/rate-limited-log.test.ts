@@ -22,6 +22,12 @@ test("a key may have several lines in an interval, and its summary comes without
   expect(log.summaries(20_000)).toEqual([])
 })
 
+test("a summary does not repeat the line that follows it", () => {
+  const log = new RateLimitedLog({ intervalMs: 60_000 })
+  for (const at of [0, 1, 2]) log.admit("disk", "the disk is full", at)
+  expect(log.admit("disk", "the disk is full", 60_000)).toEqual(["2 more lines of this kind in 60 s.", "the disk is full"])
+})
+
 test("one suppressed line is no plural", () => {
   const log = new RateLimitedLog()
   log.admit("disk", "full", 0)

@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test"
 import { Effect, Exit, Fiber, Logger, LogLevel, Scope } from "effect"
 import { knownEventLevel, replicationEventLevel } from "../../../../domain/cluster/event-level.ts"
 import { groupPartitions } from "../../../../domain/cluster/topic/group-metadata.ts"
-import type { NodeConfig } from "../../../../domain/kernel/config.ts"
+import { defaultNodeConfig, type NodeConfig } from "../../../../domain/kernel/config.ts"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
+import { givenGroupSettings } from "../../../../src/leader/groups/hand-over.ts"
 import type { RunningLeader } from "../../../../src/leader/leader.ts"
 import { Produce } from "../../../../src/protocol/message/00-produce.ts"
 import { Metadata } from "../../../../src/protocol/message/03-metadata.ts"
@@ -190,6 +191,12 @@ test("a leader in a process of its own warns at the handover of its settings of 
     })
   )
 }, 120_000)
+
+test("that warning names no default of franz up, which the operator did not give", () => {
+  const config = { ...defaultNodeConfig, "group.initial.rebalance.delay.ms": 0, "offsets.retention.minutes": 43_200 }
+  expect(givenGroupSettings({ config, written: new Set(["offsets.retention.minutes"]) })).toEqual(["offsets.retention.minutes=43200"])
+  expect(givenGroupSettings({ config })).toEqual(["group.initial.rebalance.delay.ms=0", "offsets.retention.minutes=43200"])
+})
 
 describe("clusters whose leader keeps the groups", () => {
   const later = 60_000

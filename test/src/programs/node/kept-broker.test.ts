@@ -13,6 +13,7 @@ class Brokers {
   /** How long a broker takes to stop, ms. */
   stopMs = 0
   private next = 10
+  reason = (id: number): string => `${id} ended.`
 
   readonly start = (id: number) =>
     Effect.gen(this, function* () {
@@ -35,7 +36,7 @@ class Brokers {
     const stopped = this.running.get(id)
     return stopped === undefined
       ? Effect.die(`broker ${id} does not run`)
-      : Effect.asVoid(Deferred.fail(stopped, new CliFailure({ exit: "disk", message: `${id} ended.` })))
+      : Effect.asVoid(Deferred.fail(stopped, new CliFailure({ exit: "disk", message: this.reason(id) })))
   }
 }
 const run = <A, E>(test: Effect.Effect<A, E, Scope.Scope>) => new VirtualClock().run(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.None)))
@@ -123,3 +124,19 @@ test("several brokers stop at the same time", () =>
       expect([clock.unsafeCurrentTimeMillis() - before, brokers.closed.length]).toEqual([1000, 3])
     })
   ))
+
+test("the end of a broker is said once, by the fault where that names it", async () => {
+  const lines: Array<string> = []
+  const logger = Logger.make(({ message }) => void lines.push(String(message)))
+  const test = Effect.gen(function* () {
+    const brokers = new Brokers()
+    yield* keptBroker({ id: 2, start: brokers.start, newId: brokers.newId })
+    yield* brokers.end(2)
+    yield* settle
+    brokers.reason = (id) => `Broker ${id} stops: its disk failed.`
+    yield* brokers.end(10)
+    yield* settle
+  })
+  await new VirtualClock().run(Effect.scoped(test).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger))))
+  expect(lines.filter((line) => !line.includes("has started"))).toEqual(["broker 2 has ended: 2 ended.", "Broker 10 stops: its disk failed."])
+})
