@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Effect } from "effect"
+import { Effect, Logger, LogLevel } from "effect"
 import { brokerChangesOf, brokersMax, idleBrokerMs } from "../../../domain/cluster/bounds.ts"
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
@@ -132,6 +132,23 @@ describe("given brokers that do not exist", () => {
     )
     // Hundreds of registrations, one after the other, on a machine that may have other things to do.
   }, 120_000)
+})
+
+test("given a registration without heartbeats, when it is removed, then the leader says so of one", () => {
+  const world = new World()
+  const lines: Array<string> = []
+  const logger = Logger.make(({ message }) => void lines.push(String(message)))
+  const heard = <A, E, R>(start: Effect.Effect<A, E, R>) =>
+    start.pipe(Logger.withMinimumLogLevel(LogLevel.Info), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* heard(world.leader())
+      yield* Effect.scoped(Effect.flatMap(world.link(leader.address), (stranger) => register(stranger, 2, 5)))
+      yield* Effect.sleep(idleBrokerMs)
+      yield* minutes(1)
+      expect(lines).toContainEqual(expect.stringMatching(/^removed 1 registration of brokers without partitions that sent no heartbeat for \d+ minutes: 2$/))
+    })
+  )
 })
 
 test("given a broker that an operator unregisters, when it beats, then it must register again", () => {
