@@ -217,10 +217,12 @@ export class HostedStreams {
     const elsewhere = () => context.streams.load(index)
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(within, ExecutionStrategy.sequential)
-      const writer = yield* openWriter(groupStreamName(index), groupsAggregate(this.limits, elsewhere), writing).pipe(
+      const opened = openWriter(groupStreamName(index), groupsAggregate(this.limits, elsewhere), writing).pipe(
         Effect.provideService(Journal, journal),
         Scope.extend(scope)
       )
+      // No process stands by for a stream of groups.
+      const writer = yield* Effect.catchTag(opened, "WriterStopped", (stopped) => Effect.die(stopped))
       // Unloading closes the stream's scope, so that it is forked in the coordinator's.
       const watched = Effect.catchAll(writer.stopped, (stopped) => Effect.forkIn(this.unload({ index, writer }, stopped), coordinator))
       yield* Effect.forkIn(watched, scope)

@@ -267,6 +267,9 @@ export const makeWriter = <State, Command, Event extends Tagged, Rejection>(
     return writer
   })
 
+/** How long a process that has read a successor's entries may take to learn of that successor, ms. */
+const lostWithinMs = 30_000
+
 interface Candidacy<State, Event extends Tagged, Rejection> extends WriterOptions {
   readonly candidate: Candidate
   /** The fold of a process that stood by; default: the stream is replayed when it is won. */
@@ -275,17 +278,24 @@ interface Candidacy<State, Event extends Tagged, Rejection> extends WriterOption
 
 /**
  * Waits until the candidate leads the stream, replays it or takes over from its standby, and makes its writer.
- * UnreadableEvent where the stream holds what this version does not know.
+ * UnreadableEvent where the stream holds what this version does not know; WriterStopped where the standby has read what a
+ * successor appended.
  */
 export const openWriter = <State, Command, Event extends Tagged, Rejection>(
   stream: string,
   aggregate: Aggregate<State, Command, Event, Rejection>,
   { candidate, standby, ...options }: Candidacy<State, Event, Rejection>
-): Effect.Effect<Writer<State, Command, Event, Rejection>, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
+): Effect.Effect<Writer<State, Command, Event, Rejection>, LogFault | UnreadableEvent | WriterStopped, Journal | Scope.Scope> =>
   Effect.gen(function* () {
     const journal = yield* Journal
     const campaign = journal.campaign(stream, candidate)
     const taken = yield* standby === undefined ? campaign : Effect.raceFirst(campaign, standby.failed)
     const fold = yield* standby === undefined ? replay<State, Event, Rejection>(journal, stream, aggregate, taken) : standby.handOver(taken)
+    // A process that was stopped after it had won leads no more, and has not learned that yet.
+    if (fold.end > taken.end)
+      yield* Effect.timeoutOption(
+        Effect.mapError(taken.lost, (lost) => lostBy(stream, lost)),
+        lostWithinMs
+      )
     return yield* makeWriter({ aggregate, taken, fold, options })
   })

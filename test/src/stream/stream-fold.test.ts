@@ -4,8 +4,9 @@ import { ClusterFounded, type Event } from "../../../domain/cluster/event.ts"
 import { toSnapshot } from "../../../domain/cluster/snapshot.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { Rejection } from "../../../domain/kernel/error-code.ts"
+import type { Epoch } from "../../../domain/kernel/id.ts"
 import { clusterAggregate, clusterStream } from "../../../src/leader/journal/cluster-aggregate.ts"
-import { Journal } from "../../../src/ports/journal.ts"
+import { Fenced, Journal } from "../../../src/ports/journal.ts"
 import { readOn } from "../../../src/stream/replay.ts"
 import { foldOfSnapshot, writeSnapshot } from "../../../src/stream/snapshot.ts"
 import { type FoldedEntry, StreamFold } from "../../../src/stream/stream-fold.ts"
@@ -89,6 +90,23 @@ describe("a fold that is handed over", () => {
       })
     )
   })
+  test("M5: a process that won, was stopped, and has read what its successor appended leads no more, which is no bug", () =>
+    run(
+      scriptedJournal(),
+      Effect.gen(function* () {
+        const journal = yield* Journal
+        const successor = yield* openWriter(clusterStream, clusterAggregate, options)
+        yield* successor.submit({ ...command("r"), command: register(1) })
+        const ahead = new StreamFold<Cluster, Event, Rejection>(clusterStream, clusterAggregate)
+        yield* readOn(journal, ahead, successor.end())
+        const lost = new Fenced({ stream: clusterStream, epoch: 0 as Epoch, newerEpoch: successor.epoch })
+        const won = { start: 0, end: 0, epoch: 0 as Epoch, isHeld: () => true, lost: Effect.delay(Effect.fail(lost), 20) }
+        const standby = { state: () => ahead.state, end: () => ahead.end, failed: Effect.never, handOver: () => Effect.succeed(ahead) }
+        const opened = openWriter(clusterStream, clusterAggregate, { ...options, standby })
+        const stopped = yield* Effect.flip(Effect.provideService(opened, Journal, { ...journal, campaign: () => Effect.succeed(won) }))
+        expect(stopped).toMatchObject({ _tag: "WriterStopped", reason: "fenced" })
+      })
+    ))
   test("a fold that is not at the end of the journal is a bug: its writer would decide on an old state", () =>
     run(
       scriptedJournal(),
