@@ -3,7 +3,7 @@ import { type Limits, limitsOf } from "../../domain/group/limits.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import type { Rejection } from "../../domain/kernel/error-code.ts"
 import { Journal, LeaseOver } from "../ports/journal.ts"
-import type { LogFault } from "../ports/log-store.ts"
+import { LogFault } from "../ports/log-store.ts"
 import type { UnreadableEvent, WriterStopped } from "../stream/fault.ts"
 import { openWriter } from "../stream/writer.ts"
 import type { CoordinatorContext } from "./context.ts"
@@ -221,8 +221,12 @@ export class HostedStreams {
         Effect.provideService(Journal, journal),
         Scope.extend(scope)
       )
-      // No process stands by for a stream of groups.
-      const writer = yield* Effect.catchTag(opened, "WriterStopped", (stopped) => Effect.die(stopped))
+      // Another process leads it, and has appended already: the caller tries again while this one is to lead.
+      const writer = yield* Effect.catchTag(
+        opened,
+        "WriterStopped",
+        ({ cause, message, stream }) => new LogFault({ path: stream, reason: "offline", message, cause })
+      )
       // Unloading closes the stream's scope, so that it is forked in the coordinator's.
       const watched = Effect.catchAll(writer.stopped, (stopped) => Effect.forkIn(this.unload({ index, writer }, stopped), coordinator))
       yield* Effect.forkIn(watched, scope)

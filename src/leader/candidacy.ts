@@ -44,10 +44,10 @@ const standingBy = ({ become, listeners, options, ready }: Pick<Candidacy<never,
   Effect.gen(function* () {
     const { nodeId } = options
     const standby: ClusterStandby = yield* standBy<Cluster, Event, Rejection>(clusterStream, clusterAggregate)
-    const leader = yield* reporting(standby, { nodeId, listeners, reported: ready })
+    const { gone, leader } = yield* reporting(standby, { nodeId, listeners, reported: ready, responseBytesMax: options.config["socket.request.max.bytes"] })
     const routes = yield* standbyRoutes({ options, cluster: standby.state, leader, metrics: yield* metricsText })
     become({ nodeId, cluster: standby.state, routes, isLeading: false })
-    return standby
+    return { standby, gone }
   })
 
 /** What the process serves after it has led, until it stands by again: that waits for the journal. */
@@ -71,8 +71,8 @@ const term = <E, R>(candidacy: Candidacy<E, R>, between: Between) =>
     Effect.gen(function* () {
       const { become, lead, listeners, ready } = candidacy
       const waiting = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-      const standby = yield* Scope.extend(standingBy(candidacy), waiting)
-      const leader = yield* lead(standby)
+      const { gone, standby } = yield* Scope.extend(standingBy(candidacy), waiting)
+      const leader = yield* lead({ ...standby, gone })
       const role = { nodeId: leader.nodeId, cluster: leader.cluster }
       become({ ...role, routes: leader.routes, isLeading: true })
       between.led(role)

@@ -47,6 +47,11 @@ export interface Candidate {
   readonly nodeId: number
   /** HOST:PORT where clients and brokers reach it; undefined before its listener is open. */
   readonly address?: string | undefined
+  /**
+   * Waits until the process that leads under this epoch has ended, as far as this candidate can tell. An engine with leases may
+   * let it lead then before that lease is over: a leader that lives all the same is fenced.
+   */
+  readonly gone?: ((epoch: Epoch) => Effect.Effect<void>) | undefined
 }
 
 /** A stream that this process leads. */

@@ -33,20 +33,26 @@ const valueOf = (value: Uint8Array): Partial<LeaderValue> => {
 }
 
 /**
- * Tries once to win: puts the leader's key under a new lease where there is none, and raises the epoch. Returns undefined where
- * another candidate leads. The result is read by itself, so that it does not matter whether the answer to the write arrived.
+ * Tries once to win: puts the leader's key under a new lease where there is none, or where it was put at the revision `gone` and no
+ * more since, and raises the epoch. Returns undefined where another candidate leads. The result is read by itself, so that it does not matter whether the answer to the write arrived.
  */
-const attempt = (followed: FollowedStream, candidate: Candidate, leaseMs: number): Effect.Effect<Win | undefined, EtcdFault | LogFault> =>
+const attempt = (
+  followed: FollowedStream,
+  candidate: Candidate,
+  leaseMs: number,
+  gone: number | undefined
+): Effect.Effect<Win | undefined, EtcdFault | LogFault> =>
   Effect.gen(function* () {
     const { client, keys } = followed.parts
     const before = yield* followed.pull
-    if (before.leader !== undefined) return undefined
+    if (before.leader !== undefined && before.leader.modRevision !== gone) return undefined
     const grantedAtMs = yield* steadyMs
     const lease = yield* client.grant(Math.ceil(leaseMs / 1000))
-    const value: LeaderValue = { ...candidate, lease }
+    const { address, nodeId } = candidate
+    const value: LeaderValue = { nodeId, address, lease }
     const write = client.txn({
       compares: [
-        { key: keys.leader, modRevision: 0 },
+        { key: keys.leader, modRevision: before.leader?.modRevision ?? 0 },
         { key: keys.epoch, modRevision: before.epoch.modRevision }
       ],
       then: [
@@ -98,19 +104,25 @@ const denied = (stream: string, { message }: EtcdFault): LogFault => new LogFaul
 const resign = (held: HeldStream, followed: FollowedStream, { lease }: Win): Effect.Effect<void> => {
   const { client, keys } = followed.parts
   const work = Effect.zipRight(Effect.ignore(held.guarded([{ remove: { key: keys.leader } }])), Effect.ignore(client.revoke(lease)))
-  // Another one may lead as soon as etcd has the first of them: this one answers nothing from now on.
-  return Effect.zipRight(
-    Effect.sync(() => held.giveUp()),
-    Effect.asVoid(Effect.timeoutOption(Effect.interruptible(work), resignMs))
-  )
+  return Effect.suspend(() => {
+    if (!held.isHeld()) return Effect.void
+    // Another one may lead as soon as etcd has the first of them: this one answers nothing from now on.
+    held.giveUp()
+    return Effect.asVoid(Effect.timeoutOption(Effect.interruptible(work), resignMs))
+  })
 }
 
 /** Wins, or returns undefined where another candidate leads. What it holds is given up when the scope closes. */
-const lead = (followed: FollowedStream, candidate: Candidate, leaseMs: number): Effect.Effect<HeldStream | undefined, EtcdFault | LogFault, Scope.Scope> =>
+const lead = (
+  followed: FollowedStream,
+  candidate: Candidate,
+  leaseMs: number,
+  gone: number | undefined
+): Effect.Effect<HeldStream | undefined, EtcdFault | LogFault, Scope.Scope> =>
   Effect.gen(function* () {
     const won = yield* Effect.uninterruptible(
       Effect.gen(function* () {
-        const win = yield* attempt(followed, candidate, leaseMs)
+        const win = yield* attempt(followed, candidate, leaseMs, gone)
         if (win === undefined) return undefined
         const held = new HeldStream(followed, win, leaseMs, yield* Deferred.make<never, Fenced | LeaseOver | LogFault>(), yield* Effect.clock)
         yield* Effect.addFinalizer(() => resign(held, followed, win))
@@ -125,16 +137,40 @@ const lead = (followed: FollowedStream, candidate: Candidate, leaseMs: number): 
     return won
   })
 
+/** What another candidate, and no command of `franz journal`, has put. */
+const isOfLeader = (value: Uint8Array): boolean => {
+  const { copying, lease, movedTo, moving } = valueOf(value)
+  return lease !== undefined && copying === undefined && movedTo === undefined && moving === undefined
+}
+
+/** Waits until there is no leader, or another one, or that process has ended. Returns the revision of the key of a process that has. */
+const released = (followed: FollowedStream, { gone, nodeId }: Candidate): Effect.Effect<number | undefined> =>
+  Effect.suspend(() => {
+    const { latest, parts, readers } = followed
+    const leader = latest?.leader
+    if (latest === undefined || leader === undefined) return Effect.succeed(undefined)
+    const changed = readers.until(() => followed.fault !== undefined || followed.latest?.leader?.modRevision !== leader.modRevision)
+    if (gone === undefined || !isOfLeader(leader.value)) return Effect.as(changed, undefined)
+    const ended = Effect.zipRight(
+      gone(latest.epoch.value),
+      Effect.logInfo(
+        `${parts.stream}: node ${valueOf(leader.value).nodeId} is gone, since its address refuses connections; node ${nodeId} does not wait for its lease`
+      )
+    )
+    return Effect.raceFirst(Effect.as(changed, undefined), Effect.as(ended, leader.modRevision))
+  })
+
 /** Waits until there is no leader, wins, and leads until the scope closes. Fails where etcd refuses this node for good. */
 export const campaign = (followed: FollowedStream, candidate: Candidate, leaseMs: number): Effect.Effect<HeldStream, LogFault, Scope.Scope> =>
   Effect.gen(function* () {
     const { stream } = followed.parts
     const refusals = new RateLimitedLog({ intervalMs: 30_000 })
     const scope = yield* Effect.scope
+    let gone: number | undefined
     for (;;) {
       if (followed.fault !== undefined) return yield* followed.fault
       const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-      const won = yield* Effect.either(Effect.onInterrupt(Scope.extend(lead(followed, candidate, leaseMs), own), () => Scope.close(own, Exit.void)))
+      const won = yield* Effect.either(Effect.onInterrupt(Scope.extend(lead(followed, candidate, leaseMs, gone), own), () => Scope.close(own, Exit.void)))
       if (Either.isRight(won) && won.right !== undefined) return won.right
       yield* Scope.close(own, Exit.void)
       if (Either.isLeft(won)) {
@@ -147,7 +183,7 @@ export const campaign = (followed: FollowedStream, candidate: Candidate, leaseMs
         // A candidate that lost to another looks again when the leader's key is gone.
         yield* standingBy(followed, candidate)
         yield* Effect.sleep(1)
-        yield* followed.readers.until(() => followed.fault !== undefined || followed.latest?.leader === undefined)
+        gone = yield* released(followed, candidate)
       }
     }
   })

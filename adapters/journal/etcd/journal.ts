@@ -1,4 +1,4 @@
-import { type Context, Effect, Either, ExecutionStrategy, Exit, Layer, Schedule, Scope, Stream } from "effect"
+import { type Context, Effect, Either, ExecutionStrategy, Exit, Layer, Option, Schedule, Scope, Stream } from "effect"
 import { groupMetadataTopicId } from "../../../domain/cluster/topic/group-metadata.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { Checksum } from "../../../src/ports/checksum.ts"
@@ -17,6 +17,8 @@ type Service = Context.Tag.Service<Journal>
 /** The topic ids of the local copies: not those of a journal over files, which may be in the same directory and must not be touched. */
 const copyOf = { cluster: "AAAAAAAAAAAAAAAAAAAAQA" as TopicId, group: "AAAAAAAAAAAAAAAAAAAAQQ" as TopicId }
 const copyConfig = { ...defaultLogConfig, segmentBytesMax: 16_777_216, fileDeleteDelayMs: 1000, readsWholeAtOpen: true }
+/** How long a process that has seen a successor's snapshot may take to learn of that successor, ms. */
+const lostWithinMs = 30_000
 const openAgain = Schedule.spaced(500)
 /** Repeats a read while etcd is out of reach, as a campaign waits for it: its stream warns the operator meanwhile. */
 const whileUnreachable = <A, E extends { readonly _tag: string }>(read: Effect.Effect<A, E | EtcdFault>): Effect.Effect<A, E | EtcdFault> =>
@@ -49,7 +51,8 @@ class EtcdJournal implements Service {
       this.held.set(stream, held)
       yield* Effect.addFinalizer(() => Effect.sync(() => this.held.get(stream) === held && this.held.delete(stream)))
       const snapshot = yield* Effect.mapError(whileUnreachable(snapshotIndex(followed.parts)), asLogFault(stream))
-      if (snapshot !== undefined && snapshot > held.end)
+      // A process that was stopped after it had won may see a successor's snapshot: it learns that it leads no more.
+      if (snapshot !== undefined && snapshot > held.end && Option.isNone(yield* Effect.timeoutOption(Effect.flip(held.lost), lostWithinMs)))
         return yield* new LogFault({
           path: stream,
           reason: "corrupt",

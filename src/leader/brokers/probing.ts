@@ -24,7 +24,7 @@ const probe = (address: Address): Effect.Effect<void, ConnectFault, Transport> =
   Effect.scoped(Effect.flatMap(Transport, (transport) => Effect.asVoid(transport.connect(address, connectTimeoutMs, ignores))))
 
 /** Whether no process listens there. A connection that times out proves nothing. */
-const isRefused = (address: Address): Effect.Effect<boolean, never, Transport> =>
+export const isRefused = (address: Address): Effect.Effect<boolean, never, Transport> =>
   Effect.map(Effect.either(probe(address)), (outcome) => Either.isLeft(outcome) && outcome.left.code === "ECONNREFUSED")
 
 /** The registration, if it stands. */

@@ -6,6 +6,7 @@ import { ClusterState } from "../../../domain/cluster/snapshot.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import type { Rejection } from "../../../domain/kernel/error-code.ts"
+import type { Candidate } from "../../ports/journal.ts"
 import type { Aggregate } from "../../stream/aggregate.ts"
 import type { Standby } from "../../stream/standby.ts"
 import type { Writer } from "../../stream/writer.ts"
@@ -19,5 +20,6 @@ export const clusterAggregate: Aggregate<Cluster, Command, Event, Rejection> = {
   state: ClusterState,
   unwritten: (message) => ({ error: "KAFKA_STORAGE_ERROR", message })
 }
-export type ClusterStandby = Standby<Cluster, Event, Rejection>
+/** A standby of the cluster's stream, and what it knows of the process that leads. */
+export interface ClusterStandby extends Standby<Cluster, Event, Rejection>, Pick<Candidate, "gone"> {}
 export type ClusterWriter = Writer<Cluster, Command, Event, Rejection>

@@ -108,7 +108,7 @@ export const withClusterStream = <A, E, R>(
     const settings = yield* LeaderSettings
     const { clusterId: known, config, nodeId } = settings
     const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, {
-      candidate: { nodeId, address: config["advertised.listeners"] || config.listeners },
+      candidate: { nodeId, address: config["advertised.listeners"] || config.listeners, gone: settings.standby?.gone },
       standby: settings.standby,
       snapshotIntervalEvents: config["metadata.snapshot.interval.events"],
       snapshotIntervalBytes: config["metadata.log.max.record.bytes.between.snapshots"],

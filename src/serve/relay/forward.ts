@@ -9,7 +9,7 @@ import { RelayFailure } from "./relay-failure.ts"
 
 /** Errors of an Envelope after which its link is of no use: a new one begins with the current registration, and with the node that leads. */
 const refusals: ReadonlyMap<number, string> = new Map([
-  [errorCode("CLUSTER_AUTHORIZATION_FAILED"), "the leader does not recognize this broker on this connection"],
+  [errorCode("CLUSTER_AUTHORIZATION_FAILED"), "the leader does not recognize this node on this connection"],
   [errorCode("NOT_CONTROLLER"), "the node stands by for the leader"]
 ])
 const text = new TextEncoder()

@@ -25,6 +25,8 @@ interface Watched {
   /** Who led last, and whether it gave the leadership up. */
   leader: string
   hasResigned: boolean
+  /** Whether the last write asked for the key of a leader that was there. */
+  isReplaced: boolean
   /** Bytes of appends whose writer has settled that they did not happen, by their index. */
   readonly settled: Set<string>
 }
@@ -59,7 +61,7 @@ export class JournalWatch {
     this.streams = new Map(
       streams.map((stream) => [
         stream,
-        { keys: new StreamKeys(prefix, stream), end: 0, events: [], snapshot: undefined, leader: "", hasResigned: false, settled: new Set() }
+        { keys: new StreamKeys(prefix, stream), end: 0, events: [], snapshot: undefined, leader: "", hasResigned: false, isReplaced: false, settled: new Set() }
       ])
     )
     etcd.observe = (decided) => this.decided(decided)
@@ -88,7 +90,10 @@ export class JournalWatch {
   private decided({ client, succeeded, txn }: Decided): void {
     for (const [stream, watched] of this.streams) {
       if (!succeeded) this.refused(client, watched, txn.then)
-      else for (const operation of txn.then) this.done(client, stream, watched, operation)
+      else {
+        watched.isReplaced = txn.compares.some(({ key, modRevision }) => key === watched.keys.leader && modRevision !== 0)
+        for (const operation of txn.then) this.done(client, stream, watched, operation)
+      }
     }
   }
 
@@ -120,7 +125,13 @@ export class JournalWatch {
     if (stream === streams[0]) {
       this.reigns.push({ process, lease, fromMs: now() })
       if (watched.leader !== "")
-        reached.hit(watched.hasResigned ? "a candidate won after its leader had resigned" : "a candidate won over a leader whose lease had ended")
+        reached.hit(
+          watched.isReplaced
+            ? "a candidate won over a leader that had ended, within its lease"
+            : watched.hasResigned
+              ? "a candidate won after its leader had resigned"
+              : "a candidate won over a leader whose lease had ended"
+        )
     }
     watched.leader = process
     watched.hasResigned = false

@@ -5,6 +5,7 @@
 const rareStates = {
   "a candidate won over a leader whose lease had ended": 1,
   "a candidate won after its leader had resigned": 1,
+  "a candidate won over a leader that had ended, within its lease": 1,
   "the leader was killed": 1,
   "the leader was stopped past its lease": 1,
   "a leader that was stopped was asked behind its lease": 1,

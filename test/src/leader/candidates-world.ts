@@ -78,6 +78,13 @@ export class CandidatesWorld {
     })
   }
 
+  /** The process of a candidate ends without a word: its connections and its listener are gone, and etcd hears it no more. */
+  kill(nodeId: number): void {
+    const host = `candidate-${nodeId}`
+    this.etcd.stop(host)
+    this.network.crash(host)
+  }
+
   link(address: Address, clientId = "test"): Effect.Effect<Link, unknown, Scope.Scope> {
     const options = { clientId, connectTimeoutMs: 5000, requestTimeoutMs: 60_000, inFlightRequestsMax: 10, responseBytesMax: 100_000_000 }
     return Effect.provide(connect(address, options), this.network.layer("client"))

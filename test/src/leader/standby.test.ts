@@ -165,6 +165,24 @@ describe("given a candidate that stands by", () => {
     )
   })
 
+  test("when the process that leads ends without a word, then it takes over before the lease of that process is over", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const { second } = yield* two(world)
+        const third = yield* world.candidate(102)
+        yield* Effect.sleep(5000)
+        world.kill(100)
+        const from = world.now
+        const leading = () => [second, third].filter((each) => each.role().isLeading && each.role().cluster().leader?.nodeId !== 100)
+        yield* world.until("another one leads", () => leading().length > 0)
+        expect(world.now - from).toBeLessThan(1500)
+        yield* Effect.sleep(2 * leaseMs)
+        expect(leading()).toHaveLength(1)
+      })
+    )
+  })
+
   test("when etcd has no majority for longer than the lease, then a leader stands by until it has one, and leads again", () => {
     const world = new CandidatesWorld()
     return world.run(

@@ -1,4 +1,4 @@
-import { Deferred, Effect, Either, FiberId, Queue } from "effect"
+import { Cause, Deferred, Effect, Either, FiberId, Queue } from "effect"
 import { loopTurn, sliceNs } from "../../../ports/event-loop.ts"
 import type { LogFault, LogMove, LogMoves } from "../../../ports/log-store.ts"
 import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
@@ -145,7 +145,9 @@ export class DirectoryMoves {
   /** Moves logs as they are requested, until it is interrupted. */
   readonly run: Effect.Effect<never> = Effect.suspend(() =>
     Effect.zipRight(
-      Effect.all([this.requested.serve((wish) => this.begin(wish)), this.begun.serve((wish) => this.move(wish))], { concurrency: 2 }),
+      Effect.all([this.requested.serve((wish) => this.orEnded(wish, this.begin(wish))), this.begun.serve((wish) => this.orEnded(wish, this.move(wish)))], {
+        concurrency: 2
+      }),
       Effect.never
     )
   ).pipe(
@@ -226,6 +228,18 @@ export class DirectoryMoves {
       if (this.wishes.get(keyOf(wish.of)) === wish) this.wishes.delete(keyOf(wish.of))
       return Deferred.succeed(wish.over, undefined)
     })
+  }
+
+  /** A defect ends its own move, and not those that wait behind it. */
+  private orEnded(wish: Wish, work: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.catchAllCause(work, (cause) =>
+      Cause.isInterrupted(cause)
+        ? Effect.failCause(cause)
+        : Effect.zipRight(
+            Effect.sync(() => this.options.warn(`${nameOf(wish.of)} is not moved to ${wish.to} because of a bug: ${Cause.pretty(cause)}`)),
+            this.over(wish)
+          )
+    )
   }
 
   /** Begins the copy at once, however many are before it: its directory tells the next start of the wish. */

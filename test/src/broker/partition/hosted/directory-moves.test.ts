@@ -241,3 +241,29 @@ test("the loop turns while the moves of thousands of logs are begun", async () =
   // A slice is 4 ms.
   expect(mostInATurn).toBeLessThan(200)
 })
+
+test("a defect in one move ends that one, says so, and not the moves behind it", () =>
+  new VirtualClock().run(
+    Effect.gen(function* () {
+      const warned: Array<string> = []
+      let isFirst = true
+      const logs = new ManyLogs(() => {
+        if (!isFirst) return
+        isFirst = false
+        throw new Error("no such module")
+      })
+      const moves = new DirectoryMoves({
+        moves: logs.moves,
+        bytesPerSecondMax: () => Number.MAX_SAFE_INTEGER,
+        ready: () => undefined,
+        warn: (line) => warned.push(line)
+      })
+      yield* Effect.fork(moves.run)
+      moves.request(nth(0), "/b")
+      moves.request(nth(1), "/b")
+      yield* until(() => moves.isReady(nth(1)))
+      expect([logs.begun, into(moves)]).toEqual([[1], 1])
+      expect(warned).toHaveLength(1)
+      expect(warned[0]).toContain("orders-0 is not moved to /b because of a bug: Error: no such module")
+    }).pipe(Effect.scoped)
+  ))
