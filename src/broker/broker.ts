@@ -37,6 +37,7 @@ import { type Advertisement, Registration } from "./registration.ts"
 import { Relay } from "./relay.ts"
 import { replicate } from "./replication/replicating.ts"
 import { ownRoutes } from "./routes.ts"
+import { fromWholeImage } from "./whole-image.ts"
 
 /** A broker that does not listen yet. */
 export class Broker extends Context.Tag("comanche-franz/broker/Broker")<
@@ -94,7 +95,7 @@ const make = Effect.gen(function* () {
     return self !== undefined && !self.fenced && isSelf(self)
   }
   return Broker.of({
-    routes: yield* ownRoutes,
+    routes: fromWholeImage(image, yield* ownRoutes),
     relayed: orOwn([...relayedRoutes(relay), listGroups(nodeId, image.cluster, relay)]),
     orOwn,
     cluster: image.cluster,
@@ -211,7 +212,7 @@ export type RunningBroker = Broker["Type"] & {
   readonly address: Address
 }
 
-/** Starts a broker that is not the leader. It listens before it joins the cluster, and answers from its image until then. */
+/** Starts a broker that is not the leader. It listens before it joins the cluster; what describes the cluster waits until its image is whole. */
 export const startBroker = (
   options: StartOptions
 ): Effect.Effect<RunningBroker, LogFault | ForeignDirectory | ListenFault, LogStore | Transport | Checksum | Compression | Scope.Scope> =>

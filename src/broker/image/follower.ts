@@ -78,6 +78,10 @@ export class Follower {
   get cluster(): Cluster {
     return this.fold.state
   }
+  /** No event is folded yet. */
+  get isEmpty(): boolean {
+    return this.fold.end === 0
+  }
   /** The image as a checkpoint has it; undefined while it has no event. */
   readonly image = (): ImageCheckpoint | undefined =>
     this.last === undefined ? undefined : { cluster: this.cluster, last: this.last, removed: [...this.removed], unmade: this.options.made.unmadeSince() }

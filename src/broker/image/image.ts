@@ -1,4 +1,4 @@
-import { Context, Deferred, Effect, type Scope } from "effect"
+import { Context, Deferred, Effect, Fiber, type Scope } from "effect"
 import type { Event } from "../../../domain/cluster/event.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
@@ -30,6 +30,10 @@ export class Image extends Context.Tag("comanche-franz/broker/Image")<
     readonly founded: Effect.Effect<string>
     /** Every event that the leader had when it was first asked is folded. */
     readonly caughtUp: Effect.Effect<void>
+    /** Whether clients may be told of the image: it has caught up, or is empty and the leader has given nothing for 5 s. */
+    readonly isShown: () => boolean
+    /** Waits until `isShown`. */
+    readonly shown: Effect.Effect<void>
     /** Calls `listener` after each run of events; returns a function that ends that. */
     readonly onChange: (listener: () => void) => () => void
     /**
@@ -55,6 +59,9 @@ export const awaitImage = (image: Pick<Image["Type"], "cluster" | "onChange">, h
     return Effect.sync(stop)
   })
 
+/** How long clients wait for a leader that gives nothing, before they are told of an empty image, ms. */
+const unreachedMs = 5000
+
 const make = Effect.gen(function* () {
   const store = yield* LogStore
   const contact = yield* LeaderContact
@@ -74,12 +81,24 @@ const make = Effect.gen(function* () {
     })
   const follower = new Follower({ nodeId, contact, store, checksum: yield* Checksum, made: yield* MadeLogs, folded }, yield* checkpoints.load)
   yield* Effect.addFinalizer(() => checkpoints.writeAtStop(follower.image))
+  let hasWaited = false
+  const waiting = yield* Effect.forkScoped(
+    Effect.delay(
+      Effect.sync(() => void (hasWaited = true)),
+      unreachedMs
+    )
+  )
   return Image.of({
     cluster: () => follower.cluster,
     removed: follower.removed,
     hasGaps: () => follower.hasGaps,
     founded: Deferred.await(follower.founded),
     caughtUp: Deferred.await(follower.caughtUp),
+    isShown: () => follower.hasCaughtUp || (hasWaited && follower.isEmpty),
+    shown: Effect.raceFirst(
+      Deferred.await(follower.caughtUp),
+      Effect.flatMap(Fiber.join(waiting), () => (follower.isEmpty ? Effect.void : Effect.never))
+    ),
     onChange: (listener) => {
       follower.listeners.add(listener)
       return () => follower.listeners.delete(listener)
