@@ -59,7 +59,7 @@ export const snapshotStale: Mutant = {
 
 export const commandsForgotten: Mutant = {
   name: "commands-forgotten",
-  likelySeed: 5,
+  likelySeed: 20,
   mistake: "the leader does not recognize a command that is sent again",
   leaderRoutes: (routes) => {
     const forgetful = routes.map((route) =>
