@@ -23,7 +23,7 @@ const held = ({ isShown, shown }: Pick<Image["Type"], "isShown" | "shown">, rout
 
 /**
  * The routes of a broker whose image is not whole yet: those that describe the cluster wait until it is. A broker that starts folds the leader's
- * journal from the past on. A client that were told of that would take the brokers and topics that are not there yet for removed ones: librdkafka
+ * journal from the past on. A client that is told of that takes the brokers and topics that are not there yet for removed ones: librdkafka
  * closes its connections, and a send fails with _UNKNOWN_TOPIC. Kafka's brokers process no request before they have caught up.
  */
 export const fromWholeImage = (image: Pick<Image["Type"], "isShown" | "shown">, routes: ReadonlyArray<Route>): ReadonlyArray<Route> =>
