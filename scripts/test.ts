@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { Glob } from "bun"
 import { compileProgram } from "./build/bundle.ts"
 import { runSteps } from "./check/step.ts"
-import { type Count, counted } from "./test/count.ts"
+import { type Count, counted, shortened } from "./test/count.ts"
 import { batchesOf } from "./test/interop.ts"
 import { type Batch, runInLanes } from "./test/lanes.ts"
 import { preparePeers } from "./test/peers.ts"
@@ -24,18 +24,17 @@ if (misspelt !== undefined || (isQuick && paths.length > 0)) {
   console.error("Usage: ./franz test [--quick | PATH…]")
   process.exit(2)
 }
-const total: Count = { passed: 0, failed: 0, skipped: 0 }
-const add = ({ passed, failed, skipped }: Count) => {
-  total.passed += passed
-  total.failed += failed
-  total.skipped += skipped
-}
+const counts: Array<Count> = []
+const add = (count: Count) => counts.push(count)
+/** One step that is no run of tests: it passed, or failed with this text. */
+const addStep = (failure: string | undefined) =>
+  add({ passed: failure === undefined ? 1 : 0, failed: failure === undefined ? 0 : 1, skipped: 0, failures: failure === undefined ? [] : [failure] })
 
 const check = () =>
   runSteps(root, ({ name, ok, output, seconds }) => {
     console.log(`${ok ? "ok  " : "FAIL"} check: ${name} (${seconds.toFixed(1)} s)`)
     if (!ok) console.log(output)
-    add({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 })
+    addStep(ok ? undefined : `check: ${name}\n${output}`)
   })
 
 const bunTests = (name: string, args: ReadonlyArray<string>) => {
@@ -46,7 +45,7 @@ const bunTests = (name: string, args: ReadonlyArray<string>) => {
     cwd: root,
     stdio: "inherit"
   })
-  add(counted(report, run.status))
+  add(counted(name, report, run.status))
   rmSync(directory, { recursive: true, force: true })
 }
 
@@ -59,8 +58,11 @@ const interop = async (name: string, batches: ReadonlyArray<Batch>) => {
   const program = join(built, "franz")
   const { logs, success } = await compileProgram(root, "franz", program)
   if (success) process.env.FRANZ_TEST_PROGRAM = program
-  else console.log(`FAIL the program cannot be built:\n${logs.map(String).join("\n")}`)
-  add({ passed: 0, failed: success ? 0 : 1, skipped: 0 })
+  else {
+    const failure = `the program cannot be built:\n${logs.map(String).join("\n")}`
+    console.log(`FAIL ${failure}`)
+    addStep(failure)
+  }
   for (const count of await runInLanes(root, batches, lanes)) add(count)
   rmSync(built, { recursive: true, force: true })
   console.log(`${batches.flat().length} files in ${((performance.now() - started) / 1000).toFixed(0)} s`)
@@ -83,7 +85,8 @@ const bothRuntimes = () => {
   const output = `${run.stdout ?? ""}${run.stderr ?? ""}`
   console.log(output)
   const [, passed = "0", failed = "0"] = output.match(/(\d+) passed.*?\| (\d+) failed/) ?? []
-  add({ passed: Number(passed), failed: Number(failed) || (run.status === 0 ? 0 : 1), skipped: 0 })
+  const ended = Number(failed) || (run.status === 0 ? 0 : 1)
+  add({ passed: Number(passed), failed: ended, skipped: 0, failures: ended === 0 ? [] : [`for both runtimes, on Deno\n${output.trimEnd()}`] })
 }
 
 /** What --quick leaves out: suites that draw thousands of cases or simulate hours, and real processes but for one round trip through each kind of client. */
@@ -129,9 +132,10 @@ const slowUnits = [
 const quickInterop = [["test/interop/kcat.test.ts"], ["test/interop/readme.test.ts"]]
 
 const prepare = () => {
-  const failures = preparePeers(root)
-  for (const failure of failures) console.log(`FAIL ${failure}`)
-  add({ passed: 0, failed: failures.length, skipped: 0 })
+  for (const failure of preparePeers(root)) {
+    console.log(`FAIL ${failure}`)
+    addStep(failure)
+  }
 }
 
 if (paths.length > 0) {
@@ -151,5 +155,10 @@ if (paths.length > 0) {
   bothRuntimes()
 }
 
-console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`)
-process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1)
+const sum = (what: "passed" | "failed" | "skipped") => counts.reduce((total, count) => total + count[what], 0)
+const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")]
+// Again at the end: the lines of a failure are thousands of lines above this one.
+const failures = counts.flatMap((count) => count.failures)
+if (failures.length > 0) console.log(`\n== what failed\n${failures.map((failure) => shortened(failure)).join("\n\n")}`)
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)
+process.exit(failed === 0 && passed > 0 ? 0 : 1)

@@ -24,10 +24,11 @@ const runBatch = async (root: string, batch: Batch, print: (text: string) => voi
   const seconds = (performance.now() - started) / 1000
   // With the processes that it started and waited for.
   const cpuSeconds = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6
-  print(readFileSync(output, "utf8").trimEnd())
+  const printed = readFileSync(output, "utf8").trimEnd()
+  print(printed)
   if (child.signalCode !== null) print(`FAIL ${batch.join(", ")}: ended by ${child.signalCode} after ${seconds.toFixed(0)} s`)
   print(`-- ${batch.join(", ")}: ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of processor time\n`)
-  const count = counted(report, child.exitCode)
+  const count = counted(batch.join(", "), report, child.exitCode, printed)
   rmSync(directory, { recursive: true, force: true })
   return count
 }
