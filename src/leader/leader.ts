@@ -86,6 +86,7 @@ const findJournalOr =
 const make = Effect.gen(function* () {
   const { nodeId, standby } = yield* LeaderSettings
   const { clusterId, eventsBefore, groupStreamCount, writer } = yield* ClusterStream
+  const { leader: before } = writer.state()
   const commandIds = yield* CommandIds
   const groups = yield* GroupCoordinator
   for (const follow of followersOf(yield* LeaderBrokers, groups)) writer.onChange(({ events }) => follow(events))
@@ -98,7 +99,7 @@ const make = Effect.gen(function* () {
   // The process may have been stopped past its lease between any two of its steps: nothing that it says counts then.
   const routes = (yield* leaderRoutes(find)).map((each): Route => ({ ...each, mayAnswer: writer.isHeld }))
   yield* Effect.forkScoped(watch)
-  yield* Effect.forkScoped(probeBrokers)
+  yield* Effect.forkScoped(probeBrokers(before))
   yield* Effect.forkScoped(raiseEventLevels)
   yield* Effect.forkScoped(handOverGroups)
   yield* Effect.forkScoped(keepLeadersBalanced)

@@ -15,9 +15,12 @@ const waitingMax = 1000
 /**
  * What is to be probed: the advertised address of a broker that has registered, and that of one that has lost its
  * connections. A refused connection shows that no process listens there, which is known in less than a second; a session
- * takes seconds to expire. It counts only where the address was reached since the broker registered.
+ * takes seconds to expire. It counts only where the address was reached since the broker registered, or where the broker
+ * was at the host of the leader before and is not heard.
  */
 export class BrokerProbes {
+  /** The epochs under which brokers were connected to this leader, and those under which their addresses were reached. */
+  private readonly heard = new Map<number, number>()
   private readonly reached = new Map<number, number>()
 
   private constructor(
@@ -30,13 +33,21 @@ export class BrokerProbes {
     ([events, turns]) => new BrokerProbes(events, turns)
   )
 
-  /** The broker has registered with a new epoch. */
-  readonly registered = ({ epoch, id }: RegisteredBroker): void => void this.events.unsafeOffer({ kind: "registered", id, epoch })
+  /** A registration has its first connection. */
+  readonly registered = ({ epoch, id }: RegisteredBroker): void => {
+    this.heard.set(id, epoch)
+    this.events.unsafeOffer({ kind: "registered", id, epoch })
+  }
   /** The last connection of the registration has closed. */
   readonly lost = ({ epoch, id }: RegisteredBroker): void => void this.events.unsafeOffer({ kind: "lost", id, epoch })
 
   get next(): Effect.Effect<LinkEvent> {
     return Queue.take(this.events)
+  }
+
+  /** Whether the broker was ever connected to this leader under this epoch. */
+  wasHeard({ epoch, id }: RegisteredBroker): boolean {
+    return this.heard.get(id) === epoch
   }
 
   /** Waits for one of the turns in which brokers are connected to, and runs the attempt. */
@@ -54,6 +65,7 @@ export class BrokerProbes {
   }
   /** The broker is registered no longer. */
   forget(id: BrokerId): void {
+    this.heard.delete(id)
     this.reached.delete(id)
   }
 }

@@ -1,5 +1,5 @@
 import { Effect, Either, FiberMap, LogLevel } from "effect"
-import { type Broker, brokerOf } from "../../../domain/cluster/state.ts"
+import { type Broker, brokerOf, type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
 import { type Address, type ConnectFault, type Connection, formatAddress, Transport } from "../../ports/transport.ts"
 import type { RegisteredBroker } from "../../wire/session.ts"
 import { ClusterStream } from "../journal/cluster-stream.ts"
@@ -16,6 +16,9 @@ const quickLooks = 8
 /** The pause between looks at a new registration's address that was not reached, ms: it doubles from the minimum to the maximum. */
 const unreachedMsMin = 1000
 const unreachedMsMax = 60_000
+
+/** How long a new leader waits for the brokers of its journal to connect, ms, at most: they follow within half a second of its election. */
+const unheardMsMax = 1000
 
 const ignores = (connection: Connection) => ({ received: connection.release, drained: () => undefined, closed: () => undefined })
 
@@ -58,13 +61,12 @@ const lookAt = (registered: RegisteredBroker): Effect.Effect<void, never, Watchi
   })
 
 /**
- * Fences a broker that lost its connections, where its address refuses two connections one after the other. It looks until the broker has a connection again or is
+ * Fences a broker that has no connection, where its address refuses two connections one after the other. It looks until the broker has a connection again or is
  * fenced, which its session sees to: a process that is killed may close its connections before its listener, so that the first look still reaches it.
  */
 const fenceGone = (registered: RegisteredBroker): Effect.Effect<void, never, Watching | Transport> =>
   Effect.gen(function* () {
     const { changes, links, probes } = yield* LeaderBrokers
-    if (!probes.isReachable(registered)) return
     const missing = Effect.map(standing(registered), (broker) => (broker?.fenced === false && !links.isConnected(broker.id) ? broker : undefined))
     for (let looks = 1, refusals = 0; ; looks++) {
       const before = yield* missing
@@ -83,16 +85,37 @@ const fenceGone = (registered: RegisteredBroker): Effect.Effect<void, never, Wat
     yield* changes.log(LogLevel.Warning, name, `${name} is gone, since its address refuses connections: fenced. ${afterFencing}`)
   })
 
-/** Probes the addresses of brokers that register, and of those that lose their connections. What happens to a broker ends the looks that its last event began. */
-export const probeBrokers: Effect.Effect<never, never, Watching | LeaderSettings | Transport> = Effect.scoped(
+/** Where the leader reached the broker since it registered, its address shows that its process ended. */
+const fenceLost = (registered: RegisteredBroker) =>
+  Effect.flatMap(LeaderBrokers, ({ probes }) => Effect.when(fenceGone(registered), () => probes.isReachable(registered)))
+
+/**
+ * The brokers at the host of the leader before this one that are live by the journal, and that do not connect to this leader: a process that was both ends as both, and leaves no
+ * connection that could be lost. Whether their addresses were ever reached is not known here; a live broker that is fenced by mistake is back with its next heartbeat.
+ */
+const unheard = (before: Cluster["leader"]) =>
+  Effect.gen(function* () {
+    const { config, nodeId } = yield* LeaderSettings
+    const { probes } = yield* LeaderBrokers
+    const { writer } = yield* ClusterStream
+    // A leader that starts again at its place may be ahead of the brokers that start with it.
+    if (before === undefined || before.nodeId === nodeId) return []
+    yield* Effect.sleep(Math.min(unheardMsMax, config["broker.session.timeout.ms"] / 8))
+    return liveBrokers(writer.state()).filter((broker) => broker.host === before.host && !probes.wasHeard(broker))
+  })
+
+/**
+ * Probes the addresses of brokers that register, of those that lose their connections, and of those that ended with the leader before this one. What happens to a broker ends the
+ * looks that its last event began.
+ */
+export const probeBrokers = (before: Cluster["leader"]): Effect.Effect<never, never, Watching | LeaderSettings | Transport> =>
   Effect.gen(function* () {
     const { probes } = yield* LeaderBrokers
     const { nodeId } = yield* LeaderSettings
-    const looking = yield* FiberMap.make<number, void>()
-    const one = Effect.flatMap(probes.next, (event) =>
-      // The broker in the leader's own process ends with it.
-      event.id === nodeId ? Effect.void : FiberMap.run(looking, event.id, event.kind === "registered" ? lookAt(event) : fenceGone(event))
-    )
-    return yield* Effect.forever(one)
-  })
-)
+    const looking = yield* FiberMap.make<number, unknown>()
+    // The broker in the leader's own process ends with it.
+    const look = (id: number, looks: Effect.Effect<unknown, never, Watching | Transport>) => (id === nodeId ? Effect.void : FiberMap.run(looking, id, looks))
+    const events = Effect.forever(Effect.flatMap(probes.next, (event) => look(event.id, event.kind === "registered" ? lookAt(event) : fenceLost(event))))
+    const begin = Effect.flatMap(unheard(before), (brokers) => Effect.forEach(brokers, (broker) => look(broker.id, fenceGone(broker)), { discard: true }))
+    return yield* Effect.zipRight(begin, events, { concurrent: true })
+  }).pipe(Effect.scoped)

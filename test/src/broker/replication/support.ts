@@ -56,7 +56,7 @@ export class ReplicatedWorld {
     return Layer.mergeAll(checksum, compression, this.network.layer(host))
   }
 
-  /** Starts the leader. Its journal is a new one over a disk in memory, or in `streams`, which are trimmed entry by entry; `faulty` puts faults into it. */
+  /** Starts the leader, with the id 100 by default. Its journal is a new one over a disk in memory, or in `streams`, which are trimmed entry by entry; `faulty` puts faults into it. */
   leader(
     config: Partial<NodeConfig> = {},
     streams?: MemoryStreams,
@@ -66,7 +66,10 @@ export class ReplicatedWorld {
     const journal = Layer.provide(Layer.effect(Journal, Effect.map(Journal, faulty)), real)
     const layers = Layer.provideMerge(journal, this.platform("leader"))
     return Effect.flatMap(Layer.build(layers), (context) =>
-      Effect.provide(startLeader({ nodeId: BrokerId.make(100), config: this.config(config), listen: { host: "leader", port: 9092 } }), context)
+      Effect.provide(
+        startLeader({ nodeId: BrokerId.make(config["node.id"] ?? 100), config: this.config(config), listen: { host: "leader", port: 9092 } }),
+        context
+      )
     )
   }
 

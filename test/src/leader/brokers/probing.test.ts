@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Exit, Scope } from "effect"
+import { MemoryStreams } from "../../../../adapters/journal/memory.ts"
 import { eventLevelFeature, replicationEventLevel } from "../../../../domain/cluster/event-level.ts"
 import { brokerOf } from "../../../../domain/cluster/state.ts"
 import { Transport } from "../../../../src/ports/transport.ts"
@@ -12,19 +13,20 @@ const sessionMs = 20_000
 
 const features = [{ name: eventLevelFeature, minSupportedVersion: 1, maxSupportedVersion: replicationEventLevel }]
 
+const addressOf = (broker: number) => ({ host: `broker-${broker}`, port: 9092 })
+
 /** The listener of a broker's process: closing its scope makes its address refuse connections. */
-const listening = (world: ReplicatedWorld, broker: number) =>
+const listening = (world: ReplicatedWorld, broker: number, { host, port } = addressOf(broker)) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
-    const host = `broker-${broker}`
     const ignored = { received: () => undefined, drained: () => undefined, closed: () => undefined }
-    const listen = Effect.flatMap(Transport, (transport) => transport.listen({ host, port: 9092 }, () => ignored))
+    const listen = Effect.flatMap(Transport, (transport) => transport.listen({ host, port }, () => ignored))
     yield* Scope.extend(Effect.provide(listen, world.network.layer(host)), scope)
     return Scope.close(scope, Exit.void)
   })
 
 /** A connection to the leader on which the broker has registered. */
-const connected = (world: ReplicatedWorld, broker: number) =>
+const connected = (world: ReplicatedWorld, broker: number, address = addressOf(broker)) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     const to = yield* Scope.extend(world.linkTo("leader"), scope)
@@ -32,7 +34,7 @@ const connected = (world: ReplicatedWorld, broker: number) =>
       brokerId: broker,
       clusterId: "",
       incarnationId: `I${String(broker).padStart(20, "0")}A`,
-      listeners: [{ name: "PLAINTEXT", host: `broker-${broker}`, port: 9092, securityProtocol: 0 }],
+      listeners: [{ name: "PLAINTEXT", ...address, securityProtocol: 0 }],
       features,
       rack: null
     })
@@ -192,6 +194,80 @@ test("an address that was never reached proves nothing: the session decides", ()
       yield* endConnection
       yield* Effect.sleep(sessionMs / 2)
       expect(isFenced()).toBe(false)
+    })
+  )
+})
+
+const besideLeader = { host: "leader", port: 9093 }
+
+/** A broker that was unfenced under the leader before, at this address, and a leader that has just taken over, with this id. */
+const takenOver = (world: ReplicatedWorld, { address = besideLeader, listens = false, nextId = 101 } = {}) =>
+  Effect.gen(function* () {
+    const streams = new MemoryStreams()
+    const first = yield* Scope.make()
+    yield* Scope.extend(world.leader({ "broker.session.timeout.ms": sessionMs }, streams), first)
+    const endListener = listens ? yield* listening(world, id, address) : Effect.void
+    const { beat, end } = yield* connected(world, id, address)
+    yield* beat(false)
+    yield* end
+    yield* Scope.close(first, Exit.void)
+    const leader = yield* world.leader({ "broker.session.timeout.ms": sessionMs, "node.id": nextId }, streams)
+    const isFenced = () => brokerOf(leader.cluster(), id)?.fenced
+    expect(isFenced()).toBe(false)
+    return { endListener, isFenced, now: () => world.clock.unsafeCurrentTimeMillis() }
+  })
+
+test("a broker that ended together with the leader before is fenced by the next one in two seconds", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const { isFenced, now } = yield* takenOver(world)
+      const before = now()
+      yield* until(() => isFenced() === true)
+      expect(now() - before).toBeGreaterThan(1000)
+      expect(now() - before).toBeLessThan(2000)
+    })
+  )
+})
+
+test.each([
+  ["at another host", { address: addressOf(id) }],
+  ["of a leader that starts again", { nextId: 100 }]
+])("the session decides on a broker %s that is not heard", (_, differing) => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const { isFenced } = yield* takenOver(world, differing)
+      yield* Effect.sleep(sessionMs / 2)
+      expect(isFenced()).toBe(false)
+    })
+  )
+})
+
+test("a broker that connects to the next leader in a second keeps its session, though its address refuses", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const { isFenced } = yield* takenOver(world)
+      yield* Effect.sleep(900)
+      yield* connected(world, id, besideLeader)
+      yield* Effect.sleep(sessionMs / 2)
+      expect(isFenced()).toBe(false)
+    })
+  )
+})
+
+test("a broker that the next leader does not hear, and that listens, keeps its session; it is fenced when it listens no more", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const { endListener, isFenced, now } = yield* takenOver(world, { listens: true })
+      yield* Effect.sleep(sessionMs / 2)
+      expect(isFenced()).toBe(false)
+      const before = now()
+      yield* endListener
+      yield* until(() => isFenced() === true)
+      expect(now() - before).toBeLessThan(1500)
     })
   )
 })
