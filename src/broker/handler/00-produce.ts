@@ -9,10 +9,11 @@ import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { Endpoints, type FindLeader, isInternalTopic, type TopicRef } from "../../serve/cluster/current-leader.ts"
 import type { Deadlines } from "../../serve/deadlines.ts"
 import { Later } from "../../wire/later.ts"
-import { disconnect, type Handled, type Made, noResponse, type Route, route } from "../../wire/route.ts"
+import { disconnect, type Handled, type Made, noResponse, type RequestContext, type Route, route } from "../../wire/route.ts"
 import { nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import type { NotHere, PartitionTable } from "../partition/hosted/table.ts"
 import type { Appended, Leading } from "../partition/leading/leading.ts"
+import { RefusedSequences, type SentTo } from "./refused-sequences.ts"
 
 type Request = RequestOf<typeof Produce>
 type Response = ResponseDraft<typeof Produce>
@@ -86,9 +87,9 @@ class Pass {
 
   constructor(
     private readonly options: ProduceOptions,
+    private readonly refused: RefusedSequences,
     private readonly request: Request,
-    private readonly version: number,
-    private readonly listener: string | undefined
+    private readonly context: Pick<RequestContext, "connectionId" | "listener" | "version">
   ) {}
 
   run(): this {
@@ -124,7 +125,7 @@ class Pass {
   }
 
   private refOf({ name, topicId }: Request["topicData"][number]): TopicRef {
-    return this.version >= topicIdsSince ? { topicId: topicId as TopicId } : { name }
+    return this.context.version >= topicIdsSince ? { topicId: topicId as TopicId } : { name }
   }
 
   private *inspect(ref: TopicRef, { index, records }: Partition, now: number): Steps<Inspected | undefined> {
@@ -136,10 +137,26 @@ class Pass {
     return inspection === undefined ? undefined : { batches, inspection }
   }
 
-  private append(ref: TopicRef, { index, records }: Partition, now: number, inspected?: Inspected): Outcome {
+  private append(ref: TopicRef, partition: Partition, now: number, inspected?: Inspected): Outcome {
     const { acks } = this.request
+    const { index, records } = partition
     if (acks !== all && acks !== 1 && acks !== none)
       return { index, ref, leading: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks must be -1 (all), 0 or 1, not ${acks}.`) }
+    if (acks === none) return this.appendFirst(ref, partition, now, inspected)
+    const refusal = this.refused.isEmpty ? undefined : this.refused.refusalOf(this.sentTo(ref, index), records, now)
+    if (refusal !== undefined) return { index, ref, leading: undefined, result: Either.left(refusal) }
+    const outcome = this.appendFirst(ref, partition, now, inspected)
+    if (Either.isLeft(outcome.result)) this.refused.note(this.sentTo(ref, index), records, outcome.result.left, now)
+    return outcome
+  }
+
+  private sentTo(ref: TopicRef, partition: number): SentTo {
+    return { connectionId: this.context.connectionId, topic: "name" in ref ? ref.name : ref.topicId, partition }
+  }
+
+  /** Appends records that no refused batch of this connection comes before. */
+  private appendFirst(ref: TopicRef, { index, records }: Partition, now: number, inspected: Inspected | undefined): Outcome {
+    const { acks } = this.request
     const leading = this.options.table.findLeading(ref, index)
     if (typeof leading === "string")
       return { index, ref, leading: undefined, result: isInternalTopic(ref) ? refusedInternal : refuse(leading, notHereMessages[leading]) }
@@ -150,8 +167,8 @@ class Pass {
   private appendTo(leading: Leading, records: Uint8Array | null, now: number, inspected: Inspected | undefined): Outcome["result"] {
     const batches = inspected?.batches ?? (records === null ? Either.right([]) : splitBatches(records))
     if (Either.isLeft(batches)) return refuse(batches.left.error, batches.left.message)
-    if (this.version < zstdSince && batches.right.some((batch) => batch.codec === "zstd"))
-      return refuse("UNSUPPORTED_COMPRESSION_TYPE", `Records compressed with zstd need Produce version ${zstdSince} or later, not ${this.version}.`)
+    if (this.context.version < zstdSince && batches.right.some((batch) => batch.codec === "zstd"))
+      return refuse("UNSUPPORTED_COMPRESSION_TYPE", `Records compressed with zstd need Produce version ${zstdSince} or later, not ${this.context.version}.`)
     return leading.append(batches.right, now, inspected?.inspection)
   }
 
@@ -170,7 +187,7 @@ class Pass {
     return this.inSteps ? new Sliced(() => this.responseInSteps()) : this.response()
   }
   private response(): Response {
-    const endpoints = new Endpoints(this.listener)
+    const endpoints = new Endpoints(this.context.listener)
     const responses = this.request.topicData.map(({ name, topicId }, i) => ({
       name,
       topicId,
@@ -180,7 +197,7 @@ class Pass {
   }
 
   private *responseInSteps(): Steps<Response> {
-    const endpoints = new Endpoints(this.listener)
+    const endpoints = new Endpoints(this.context.listener)
     const responses = yield* nested(
       this.request.topicData.entries(),
       ([at]) => this.outcomes[at] as ReadonlyArray<Outcome>,
@@ -197,7 +214,8 @@ class Pass {
       return { index, errorCode: 0, baseOffset: BigInt(baseOffset), logAppendTimeMs: BigInt(logAppendTime), logStartOffset: BigInt(logStartOffset) }
     }
     const { error, message, records = [] } = result.left
-    const leaderOf = error === "NOT_LEADER_OR_FOLLOWER" && this.version >= leadersSince ? endpoints.note(this.options.findLeader(ref, index)) : undefined
+    const leaderOf =
+      error === "NOT_LEADER_OR_FOLLOWER" && this.context.version >= leadersSince ? endpoints.note(this.options.findLeader(ref, index)) : undefined
     return {
       index,
       errorCode: errorCode(error),
@@ -309,11 +327,13 @@ const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean 
  * of its connection overtakes it. ApiVersions lists versions 0 to 2, which are not served: without them librdkafka
  * before 2.11.1 sends uncompressed records (KAFKA-18659).
  */
-export const produce = (options: ProduceOptions): Route =>
-  route(Produce, { advertisedMin: 0, pipelined: true, borrows: true }, (request, { listener, version }): Handled<typeof Produce> => {
-    const pass = new Pass(options, request, version, listener)
+export const produce = (options: ProduceOptions): Route => {
+  const refused = new RefusedSequences()
+  return route(Produce, { advertisedMin: 0, pipelined: true, borrows: true }, (request, context): Handled<typeof Produce> => {
+    const pass = new Pass(options, refused, request, context)
     if (!isLong(request, options)) return respond(pass.run(), request, options)
     return new Sliced(function* () {
       return respond(yield* pass.runInSteps(), request, options)
     })
   })
+}

@@ -53,6 +53,21 @@ describe("Produce", () => {
       })
     ))
 
+  test("the second batch of a producer is refused where its first was, though the topic is there by then", () =>
+    over(
+      newDisk(),
+      Effect.gen(function* () {
+        const broker = yield* serving
+        const sent = (value: string, sequence: number) => send(broker.routes, sequenced([value], 5n, sequence), { topic: "new", acks: -1 })
+        expect(yield* sent("a", 0)).toMatchObject(failure("UNKNOWN_TOPIC_OR_PARTITION"))
+        broker.run(addTopic("new", { partitionCount: 1, topicId: topicId(2) }))
+        yield* until(() => typeof broker.hosted.table.find({ name: "new" }, 0) !== "string")
+        expect(yield* sent("b", 1)).toMatchObject(failure("UNKNOWN_TOPIC_OR_PARTITION"))
+        expect(yield* sent("a", 0)).toMatchObject({ errorCode: 0, baseOffset: 0n })
+        expect(yield* sent("b", 1)).toMatchObject({ errorCode: 0, baseOffset: 1n })
+      })
+    ))
+
   test("L4 after a restart: the broker recognizes a repeated batch", async () => {
     const disk = newDisk()
     await over(

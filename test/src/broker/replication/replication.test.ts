@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { DeleteRecords } from "../../../../src/protocol/message/21-delete-records.ts"
-import { consume, createReplicated, isolate, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
+import { sequenced } from "../support.ts"
+import { consume, createReplicated, isolate, partitionOf, produce, produceBatch, ReplicatedWorld, until, valuesOn } from "./support.ts"
 
 test("three replicas: acks=all waits for all of the in-sync set, and consumers read what all have", () => {
   const world = new ReplicatedWorld()
@@ -87,6 +88,38 @@ test("with fewer replicas in sync than min.insync.replicas nothing is written by
       yield* until(() => partitionOf(leader)?.isr.length === 2)
       expect(yield* produce(to, "record 2")).toEqual(["NONE", 2])
       expect(yield* consume(to, 0)).toMatchObject({ highWatermark: 3 })
+    })
+  )
+})
+
+test("batches behind one that was refused for too few replicas in sync are refused too, until that one comes again", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      const to = yield* world.link(1)
+      const sent = (sequence: number) => produceBatch(to, sequenced([`record ${sequence}`], 7n, sequence), { timeoutMs: 60_000 })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      yield* Effect.sleep(1000)
+      expect(yield* sent(0)).toEqual(["NONE", 0])
+      isolate(world, 2)
+      isolate(world, 3)
+      const waiting = yield* Effect.fork(sent(1))
+      yield* until(() => partitionOf(leader)?.isr.length === 1)
+      yield* Effect.sleep(1000)
+      // Their responses wait for the one of record 1, so the client sends on.
+      const refused = yield* Effect.forEach([2, 3], (sequence) => Effect.fork(sent(sequence)))
+      yield* Effect.sleep(1000)
+      world.network.heal()
+      yield* until(() => (partitionOf(leader)?.isr.length ?? 0) > 1)
+      yield* Effect.sleep(1000)
+      const behind = yield* sent(4)
+      expect(yield* Fiber.join(waiting)).toEqual(["NONE", 1])
+      for (const each of [...(yield* Effect.forEach(refused, Fiber.join)), behind]) expect(each[0]).toBe("NOT_ENOUGH_REPLICAS")
+      for (const sequence of [2, 3, 4]) expect(yield* sent(sequence)).toEqual(["NONE", sequence])
+      expect(yield* valuesOn(to)).toEqual([0, 1, 2, 3, 4].map((nth) => `record ${nth}`))
     })
   )
 })

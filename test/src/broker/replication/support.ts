@@ -132,14 +132,14 @@ export const createReplicated = (leader: RunningLeader, replicas: ReadonlyArray<
   })
 
 /** Produces a record; returns the error's name and the offset. */
-export const produce = (to: Link, value: string, acks = -1, timeoutMs = 5000, index = 0) =>
-  Effect.map(
-    to.call(Produce, { acks, timeoutMs, topicData: [{ name, partitionData: [{ index, records: batch([value]) }] }] }, { version: 9 }),
-    ({ responses }) => {
-      const partition = responses[0]?.partitionResponses[0]
-      return [kafkaError(partition?.errorCode ?? -1), Number(partition?.baseOffset)] as const
-    }
-  )
+export const produce = (to: Link, value: string, acks = -1, timeoutMs = 5000, index = 0) => produceBatch(to, batch([value]), { acks, timeoutMs, index })
+
+/** Produces a batch; returns the error's name and the offset. */
+export const produceBatch = (to: Link, records: Uint8Array, { acks = -1, timeoutMs = 5000, index = 0 } = {}) =>
+  Effect.map(to.call(Produce, { acks, timeoutMs, topicData: [{ name, partitionData: [{ index, records }] }] }, { version: 9 }), ({ responses }) => {
+    const partition = responses[0]?.partitionResponses[0]
+    return [kafkaError(partition?.errorCode ?? -1), Number(partition?.baseOffset)] as const
+  })
 
 /** Fetches from an offset as a consumer: the error's name, the high watermark, the bytes of records and the replica to read from. */
 export const consume = (to: Link, from: number, version = 12, { maxWaitMs = 0, rackId = "" } = {}) =>
