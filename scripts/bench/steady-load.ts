@@ -37,7 +37,10 @@ export interface SteadyResult {
   readonly messages: number
 }
 
-/** Sends messages of one record and one request each, at a steady rate whatever the brokers do: each partition at the port of its leader. */
+/**
+ * Sends messages of one record and one request each, at a steady rate whatever the brokers do: each partition at the port of its leader. It ends by count, not by time: each
+ * partition gets at least one message, also where this process does not run for longer than the load is to take.
+ */
 export const steadyLoad = async (ports: number | ReadonlyArray<number>, load: Steady): Promise<SteadyResult> => {
   const batch = batchOf(1, load.valueBytes)
   const portOf = (partition: number): number => (typeof ports === "number" ? ports : (ports[partition % ports.length] ?? 0))
@@ -57,11 +60,11 @@ export const steadyLoad = async (ports: number | ReadonlyArray<number>, load: St
     return consume(port, load.topic, led, latencies, state).catch(fail)
   })
   const consuming = Promise.all(consumed)
+  const total = Math.max(lanes.length, Math.floor(load.seconds * load.perSecond))
   const started = performance.now()
-  for (let sent = 0; state.failure === undefined; ) {
-    const elapsed = performance.now() - started
-    if (elapsed >= load.seconds * 1000) break
-    for (const due = Math.floor((elapsed / 1000) * load.perSecond); sent < due; sent++) send(lanes[sent % lanes.length] as Lane, sent, fail)
+  for (let sent = 0; state.failure === undefined && sent < total; ) {
+    const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * load.perSecond))
+    for (; sent < due; sent++) send(lanes[sent % lanes.length] as Lane, sent, fail)
     await Bun.sleep(1)
   }
   const end = performance.now() + patienceMs

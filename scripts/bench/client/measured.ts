@@ -33,7 +33,7 @@ const peakMiB = (): number => Number(readFileSync("/proc/self/status", "utf8").m
 /** Prints the figures of the messages that were counted in `seconds`, for which the process took `cpu` seconds of processor time. */
 const report = (messages: number, seconds: number, cpu: number): void => console.log(JSON.stringify({ messages, seconds, cpuSeconds: cpu, peakMiB: peakMiB() }))
 
-/** Calls over and over, so many at a time, each waiting for its answer. */
+/** Calls over and over, so many at a time, each waiting for its answer: each at least once, however short the time. */
 export const keepCalling = async ({ mode, seconds }: Task, call: () => Promise<unknown>): Promise<void> => {
   const lanes = mode === "send" ? callsUnderWay.send : callsUnderWay.produce
   const messages = mode === "send" ? 1 : messagesOfCall
@@ -43,39 +43,44 @@ export const keepCalling = async ({ mode, seconds }: Task, call: () => Promise<u
   const end = started + seconds * 1000
   let sent = 0
   const lane = async () => {
-    while (performance.now() < end) {
+    do {
       await call()
       sent += messages
-    }
+    } while (performance.now() < end)
   }
   await Promise.all(Array.from({ length: lanes }, lane))
   report(sent, (performance.now() - started) / 1000, cpuSeconds() - cpuBefore)
 }
 
-/** How long a client may take to its first message, ms. */
-const firstChunkMs = 60_000
+/** How long a client may take to its second chunk of messages, ms. */
+const secondChunkMs = 60_000
 
 /**
  * Counts what comes, from the first chunk on, until all messages have come or the time is over; then prints the figures and ends the process: a client that is slow to close
- * is no part of the figure. A client that receives nothing more, or nothing at all, ends too.
+ * is no part of the figure. A rate needs two chunks, so the time is not over before the second one. A client that receives nothing more, or nothing at all, ends too.
  */
 export const counting = (asked: Task): ((count: number) => void) => {
   const chunks = new ChunkCounter(asked.messages)
   let cpuBefore = 0
+  let isOver = false
   const finish = () => {
     report(chunks.counted, chunks.seconds(performance.now()), cpuSeconds() - cpuBefore)
     process.exit(0)
   }
   const silent = setTimeout(() => {
-    console.error(`no message of ${asked.topic} came within ${firstChunkMs} ms`)
+    console.error(`${chunks.isEmpty ? "no message" : "no second chunk of messages"} of ${asked.topic} came within ${secondChunkMs} ms`)
     process.exit(1)
-  }, firstChunkMs)
+  }, secondChunkMs)
+  const timeIsOver = () => {
+    isOver = true
+    if (chunks.counted > 0) finish()
+  }
   return (count) => {
     if (chunks.isEmpty) {
-      clearTimeout(silent)
       cpuBefore = cpuSeconds()
-      setTimeout(finish, asked.seconds * 1000)
-    }
-    if (chunks.add(count, performance.now())) finish()
+      setTimeout(timeIsOver, asked.seconds * 1000)
+    } else clearTimeout(silent)
+    const isComplete = chunks.add(count, performance.now())
+    if (isComplete || (isOver && chunks.counted > 0)) finish()
   }
 }
