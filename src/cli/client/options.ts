@@ -3,7 +3,7 @@ import { Admin, type AdminService } from "../../client/admin/admin.ts"
 import { makeClient } from "../../client/cluster/client.ts"
 import type { ConnectionOptions } from "../../client/options.ts"
 import type { CliFailure } from "../shell/failure.ts"
-import { printError } from "../shell/screen.ts"
+import { printProgress } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import { flag, optionalText } from "../shell/spec.ts"
 import { commandConfig } from "./command-config.ts"
@@ -49,18 +49,9 @@ export const connection = (words: LeaderWords, command: string): Effect.Effect<C
 /** How long a command waits before it says for what, ms. */
 const silentMs = 1500
 
-/** Says what the effect waits for, when it takes long. */
+/** Says what the effect waits for, when it takes long. Under `--json` it says nothing. */
 export const sayingWait = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.raceFirst(
-    effect,
-    Effect.zipRight(
-      Effect.delay(
-        Effect.sync(() => printError(`waiting for ${what}`)),
-        silentMs
-      ),
-      Effect.never
-    )
-  )
+  Effect.raceFirst(effect, Effect.zipRight(Effect.delay(printProgress(`waiting for ${what}`), silentMs), Effect.never))
 
 /** Connects, and requests the nodes of the cluster. Exported for tests. */
 export const contact = (options: ConnectionOptions) => {

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, FiberRef } from "effect"
 import { printable, printableJson, printableLines } from "../../../domain/kernel/printable.ts"
 import { exitCodes } from "./failure.ts"
 
@@ -83,6 +83,12 @@ export const printError = (line: string): void => send(process.stderr, `${render
 const jsonLine = (value: unknown): string => `${printableJson(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? part.toString() : part)))}\n`
 export const printJson = (value: unknown): void => send(process.stdout, jsonLine(value))
 export const printErrorJson = (value: unknown): void => send(process.stderr, jsonLine(value))
+
+/** Whether the command line has `--json`. A script parses the whole standard error as the error then, so lines about progress are left out. */
+export const asksForJson: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
+/** Prints a line about the progress of a command to standard error; under `--json` prints nothing. */
+export const printProgress = (line: string): Effect.Effect<void> =>
+  Effect.flatMap(FiberRef.get(asksForJson), (isJson) => (isJson ? Effect.void : Effect.sync(() => printError(line))))
 
 /** Handles the error events of the streams, which also report errors that no write reports. */
 export const watchOutputs = (): void => {

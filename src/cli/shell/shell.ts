@@ -2,7 +2,7 @@ import { Cause, Effect, Exit, Option } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
 import type { CliCommand } from "./command.ts"
 import { CliFailure, type ExitName, exitCodes } from "./failure.ts"
-import { bold, print, printError, printErrorJson } from "./screen.ts"
+import { asksForJson, bold, print, printError, printErrorJson } from "./screen.ts"
 
 /** A program: its commands, or its single command, which has an empty path. */
 export interface Program<R> {
@@ -83,7 +83,7 @@ const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effe
 }
 
 /** Whether the words ask for JSON. Also those of a usage error do. */
-const asksForJson = (words: ReadonlyArray<string>): boolean => {
+const hasJson = (words: ReadonlyArray<string>): boolean => {
   const end = words.indexOf("--")
   const options = end < 0 ? words : words.slice(0, end)
   return options.some((word, at) => (word === "--json" ? options[at + 1] !== "false" : word === "--json=true"))
@@ -114,8 +114,9 @@ const report = (name: string, cause: Cause.Cause<CliFailure>, asJson: boolean): 
 }
 
 /** Runs the command that the words name. Returns the exit code; never fails. */
-export const runProgram = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<number, never, R> =>
-  find(program, words).pipe(
+export const runProgram = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<number, never, R> => {
+  const isJson = hasJson(words)
+  return find(program, words).pipe(
     Effect.flatMap((found): Effect.Effect<void, CliFailure, R> => {
       if (found._tag === "help") return Effect.sync(() => found.lines.forEach((line) => print(line)))
       if (found.rest.some((word) => word === "--help" || word === "-h")) {
@@ -126,5 +127,7 @@ export const runProgram = <R>(program: Program<R>, words: ReadonlyArray<string>)
     }),
     words.length === 1 && words[0] === "--version" ? () => Effect.sync(() => print(`${program.name} ${program.version}`)) : (self) => self,
     Effect.exit,
-    Effect.map((exit) => (Exit.isSuccess(exit) ? exitCodes.ok : report(program.name, exit.cause, asksForJson(words))))
+    Effect.map((exit) => (Exit.isSuccess(exit) ? exitCodes.ok : report(program.name, exit.cause, isJson))),
+    Effect.locally(asksForJson, isJson)
   )
+}

@@ -13,6 +13,9 @@ export const franz = (...args: ReadonlyArray<string>): Run => Run.start(...comma
 /** Runs a command of the program to its end; its stdout. */
 export const franzDoes = (args: ReadonlyArray<string>, input?: string): Promise<string> => run(...commandOf(args), input === undefined ? {} : { input })
 
+/** What a command printed to standard error, without the lines that say what it waits for: they come on a busy machine alone. */
+export const withoutWaits = (stderr: string): string => stderr.replaceAll(/^waiting for .*\n/gm, "")
+
 export interface Node {
   readonly process: Run
   readonly address: string

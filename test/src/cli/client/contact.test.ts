@@ -1,7 +1,11 @@
 import { expect, test } from "bun:test"
-import { Effect } from "effect"
-import { contact } from "../../../../src/cli/client/options.ts"
+import { Effect, Fiber, TestClock, TestContext } from "effect"
+import { contact, jsonOption, sayingWait } from "../../../../src/cli/client/options.ts"
+import { command } from "../../../../src/cli/shell/command.ts"
+import { runProgram } from "../../../../src/cli/shell/shell.ts"
+import { noArgument } from "../../../../src/cli/shell/spec.ts"
 import { ReplicatedWorld } from "../../broker/replication/support.ts"
+import { printed } from "../support.ts"
 
 const options = { leader: "leader:9092" }
 
@@ -53,4 +57,20 @@ test("a command gives a silent node up after 10 s", async () => {
   expect(error).toBe("NotReachable")
   expect(tookMs).toBeGreaterThanOrEqual(9000)
   expect(tookMs).toBeLessThanOrEqual(10_100)
+})
+
+test("a command says what it waits for, and nothing under --json", async () => {
+  const run = () => sayingWait("the response of the cluster.", Effect.sleep(5000))
+  const waits = command({ path: "wait", summary: "wait", example: ["franz wait"], options: jsonOption, argument: noArgument, run })
+  const program = { name: "franz", version: "1.2.3", summary: "waits", commands: [waits] }
+  const said = (...words: ReadonlyArray<string>) => {
+    const running = Effect.gen(function* () {
+      const fiber = yield* Effect.fork(runProgram(program, ["wait", ...words]))
+      yield* TestClock.adjust(5000)
+      expect(yield* Fiber.join(fiber)).toBe(0)
+    })
+    return printed("stderr", () => Effect.runPromise(Effect.provide(running, TestContext.TestContext)))
+  }
+  expect(await said()).toBe("waiting for the response of the cluster.\n")
+  expect(await said("--json")).toBe("")
 })
