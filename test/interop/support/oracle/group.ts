@@ -17,11 +17,13 @@ const subscription = (...topics: ReadonlyArray<string>): Uint8Array => {
   return new Uint8Array(Buffer.concat([Buffer.from([0, 0, 0, 0, 0, topics.length]), ...names, Buffer.from([255, 255, 255, 255])]))
 }
 const bytes = (text: string) => new Uint8Array(Buffer.from(text))
+/** Longer than all scenarios take, ms: no member expires and no rebalance ends by time while the responses are compared. */
+export const neverMs = 300_000
 const joining = (groupId: string, memberId = "", more: object = {}) => ({
   groupId,
   memberId,
-  sessionTimeoutMs: 30_000,
-  rebalanceTimeoutMs: 30_000,
+  sessionTimeoutMs: neverMs,
+  rebalanceTimeoutMs: neverMs,
   protocolType: "consumer",
   protocols: [{ name: "range", metadata: subscription("t") }],
   ...more

@@ -8,6 +8,7 @@ import { Heartbeat } from "../../../../src/protocol/message/12-heartbeat.ts"
 import { LeaveGroup } from "../../../../src/protocol/message/13-leave-group.ts"
 import { SyncGroup } from "../../../../src/protocol/message/14-sync-group.ts"
 import { DescribeGroups } from "../../../../src/protocol/message/15-describe-groups.ts"
+import { neverMs } from "./group.ts"
 import { batch, sequenced, together } from "./records.ts"
 import type { Scenario } from "./side.ts"
 
@@ -82,8 +83,8 @@ export const randomMember: Scenario = async (side) => {
     join: async (label) => {
       const draft = {
         groupId,
-        sessionTimeoutMs: 30_000,
-        rebalanceTimeoutMs: 30_000,
+        sessionTimeoutMs: neverMs,
+        rebalanceTimeoutMs: neverMs,
         memberId: of(member, member, member, "stranger"),
         protocolType: "consumer",
         protocols: protocols()
