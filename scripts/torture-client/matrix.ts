@@ -1,4 +1,4 @@
-import { Cause, Clock, Effect, Exit, Option, Schedule, Scope } from "effect"
+import { Cause, Clock, Effect, ExecutionStrategy, Exit, Option, Schedule, Scope } from "effect"
 import type { Fault, FaultSwitch } from "./fault-switch.ts"
 import { bounds, type Operation, type Ports, type Site } from "./operations.ts"
 
@@ -49,11 +49,18 @@ interface Case {
   readonly faults: FaultSwitch
   /** How much longer than its bound a call may take on this machine, ms. */
   readonly slackMs: number
-  /** Repeats the calls before and after the fault until they work: the machine may stand still for seconds. */
+  /** Makes the clients again, and repeats the calls before and after the fault, until they work: the machine may stand still for seconds. */
   readonly isPatient?: boolean
 }
 /** How long a patient case repeats a call, ms. */
 const patienceMs = 40_000
+const patiently = Schedule.intersect(Schedule.spaced(100), Schedule.upTo(Schedule.forever, patienceMs))
+
+/** Makes the clients of an operation in the scope. What an attempt has made is closed where it fails. */
+const prepared = (operation: Operation, site: Site, scope: Scope.Scope) =>
+  Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) =>
+    Effect.onError(Scope.extend(operation.prepare(site), own), (cause) => Scope.close(own, Exit.failCause(cause)))
+  )
 
 /**
  * Runs a call four times: before the fault, under it, when it is over, and the end of the clients under it again. The
@@ -69,9 +76,10 @@ export const runCase = ({ fault, faults, form, isPatient = false, operation, sit
       if (mustWork && result !== "ok") complaints.push(`${what}: ${result}`)
     }
     const { boundMs, name } = operation
-    const prepared = yield* Effect.exit(Scope.extend(operation.prepare(site), scope))
-    const act = Exit.isSuccess(prepared) ? prepared.value : Effect.failCause(prepared.cause)
-    const untilItWorks = Effect.retry(act, Schedule.intersect(Schedule.spaced(100), Schedule.upTo(Schedule.forever, patienceMs)))
+    const once = prepared(operation, site, scope)
+    const made = yield* Effect.exit(isPatient ? Effect.retry(once, patiently) : once)
+    const act = Exit.isSuccess(made) ? made.value : Effect.failCause(made.cause)
+    const untilItWorks = Effect.retry(act, patiently)
     if (isPatient) check("before the fault", yield* timed(untilItWorks, patienceMs + boundMs), patienceMs + boundMs, true)
     else check("before the fault", yield* timed(act, boundMs), boundMs, true)
 

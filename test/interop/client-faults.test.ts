@@ -38,5 +38,6 @@ describe("the client over a TCP proxy with faults", () => {
     expect(report.outcomes.flatMap(({ complaints, fault, operation }) => complaints.map((complaint) => `${operation}, ${fault}: ${complaint}`))).toEqual([])
     expect(report.confirmed).toBeGreaterThan(10)
     expect([report.lost, report.twice]).toEqual([0, 0])
-  })
+    // Longer than the bounds of all calls of two cases one after the other.
+  }, 600_000)
 })
