@@ -2,7 +2,7 @@ import { afterAll, expect } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { franz, franzDoes, ready } from "./support/franz.ts"
-import { consoleProducer, javaTool, linesOf, testWith } from "./support/peers.ts"
+import { consoleProduce, javaTool, linesOf, testWith } from "./support/peers.ts"
 import { temporaryDirectory, until } from "./support/process.ts"
 
 const reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
@@ -24,7 +24,7 @@ testWith(
     const node = await ready(franz("up", "--port", "0", "--data", directories.join(",")))
     const at = ["--bootstrap-server", node.address]
     const records = (from: number, to: number): ReadonlyArray<string> => Array.from({ length: to - from }, (_, n) => `record-${from + n}-${"v".repeat(1000)}`)
-    const put = (from: number, to: number) => javaTool(consoleProducer, [...at, "--topic", "orders"], `${records(from, to).join("\n")}\n`)
+    const put = (from: number, to: number) => consoleProduce(node.address, "orders", `${records(from, to).join("\n")}\n`)
     const described = async (): Promise<ReadonlyArray<LoggedPartition & { readonly logDir: string }>> => {
       const said = linesOf(await javaTool("org.apache.kafka.tools.LogDirsCommand", [...at, "--describe", "--topic-list", "orders"])).find((line) =>
         line.startsWith("{")

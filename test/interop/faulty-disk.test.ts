@@ -5,7 +5,7 @@ import { crc32c } from "../../domain/log/crc32c.ts"
 import { encodeBatch } from "../../domain/log/record.ts"
 import { Produce } from "../../src/protocol/message/00-produce.ts"
 import { franz, franzDoes, ready } from "./support/franz.ts"
-import { consoleProducer, javaTool, linesOf, testWith } from "./support/peers.ts"
+import { consoleProduce, javaTool, linesOf, testWith } from "./support/peers.ts"
 import { Run, root, temporaryDirectory } from "./support/process.ts"
 import { RawConnection } from "./support/raw.ts"
 
@@ -92,7 +92,7 @@ describe("a disk whose sync fails, under real processes", () => {
 testWith(["java"], "Kafka's own kafka-log-dirs reads the directories, their logs and their bytes", async () => {
   const [a, b] = [join(data.path, "java/a"), join(data.path, "java/b")]
   const node = await ready(franz("up", "--port", "0", "--data", `${a},${b}`, "--partitions", "4"))
-  await javaTool(consoleProducer, ["--bootstrap-server", node.address, "--topic", "orders"], "one\ntwo\n")
+  await consoleProduce(node.address, "orders", "one\ntwo\n")
   const said = await javaTool("org.apache.kafka.tools.LogDirsCommand", ["--bootstrap-server", node.address, "--describe"])
   const described = JSON.parse(linesOf(said).find((line) => line.startsWith("{")) ?? "{}") as {
     brokers: ReadonlyArray<{

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { Producer as PlatformaticProducer, ProduceAcks, stringSerializers } from "@platformatic/kafka"
 import { CompressionTypes, Kafka, logLevel } from "kafkajs"
 import { franzDoes, type Node, up } from "./support/franz.ts"
-import { consoleProducer, javaTool, lines, linesOf, python, sorted, testWith } from "./support/peers.ts"
+import { consoleProduce, lines, linesOf, python, sorted, testWith } from "./support/peers.ts"
 import { run, temporaryDirectory } from "./support/process.ts"
 
 /** Must show 2: every producer sends the lines with each codec that it supports. */
@@ -34,7 +34,7 @@ describe("the 1,244 lines, sent by every producer", () => {
     testWith(["java"], `Kafka's Java console producer: ${codec}`, async () => {
       const topic = await newTopic()
       const compression = codec === "none" ? [] : ["--compression-codec", codec]
-      await javaTool(consoleProducer, ["--bootstrap-server", node.address, "--topic", topic, ...compression], input)
+      await consoleProduce(node.address, topic, input, ...compression)
       await allThere(topic)
     })
     testWith(["confluent"], `confluent-kafka (librdkafka), idempotent: ${codec}`, async () => {

@@ -40,7 +40,16 @@ export const testWith = (needs: ReadonlyArray<keyof typeof there>, name: string,
 export const javaTool = (className: string, args: ReadonlyArray<string>, input?: string): Promise<string> =>
   run("bash", [peer, "tool", className, ...args], { env: { KAFKA_PEER_TOOL_HEAP: "256m" }, ...(input === undefined ? {} : { input }) })
 export const startJavaTool = (className: string, args: ReadonlyArray<string>): Run => Run.start("bash", [peer, "tool", className, ...args])
-export const consoleProducer = "org.apache.kafka.tools.ConsoleProducer"
+/**
+ * Sends lines with Kafka's console producer. Its own defaults are 1,500 ms for a request and three retries, and it ends with 0 where a record then failed: a broker on a busy machine
+ * may take longer.
+ */
+export const consoleProduce = (address: string, topic: string, input: string, ...more: ReadonlyArray<string>): Promise<string> =>
+  javaTool(
+    "org.apache.kafka.tools.ConsoleProducer",
+    ["--bootstrap-server", address, "--topic", topic, "--request-timeout-ms", "60000", "--message-send-max-retries", "100", ...more],
+    input
+  )
 export const consoleConsumer = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 export const dumpLogSegments = "org.apache.kafka.tools.DumpLogSegments"
 
