@@ -1,6 +1,6 @@
 /**
  * Walks over random, sound and changed records in native code, and compares with RecordCheck. Prints one line of JSON. Runs in a separate process, since native code that reads
- * outside of its range may crash it. The bytes around the range change between two walks: they must not influence the result. The first argument is the number of inputs.
+ * outside of its range may crash it. The bytes around the range change between two walks: they must not influence the result. The arguments are the number of inputs and the seed.
  */
 import { compiledWalk } from "../../../adapters/checksum/record-walk.ts"
 import { fieldAt, headerSize, RecordBatch } from "../../../domain/log/batch.ts"
@@ -9,7 +9,7 @@ import { checkRecords, type RecordRules } from "../../../domain/log/record-check
 import { writeVarint, writeVarlong } from "../../../domain/log/varint.ts"
 
 const inputs = Number(process.argv[2] ?? 1_000_000)
-const seed = Number(process.argv[3] ?? Date.now() % 1_000_000_007)
+const seed = Number(process.argv[3] ?? 1)
 let state = seed
 const below = (bound: number): number => {
   state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { Effect, Logger } from "effect"
 import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
+import { seed } from "../../seed.ts"
 import { Damaged, filesOf, linkTo, makeOriginal, objection, outcomeOf, up } from "./damage-world.ts"
 
 let original = ""
@@ -118,7 +119,6 @@ describe("a start over a data directory that is damaged", () => {
   }, 120_000)
 
   test("any single bit of any file: it serves all that was acknowledged, or says what is damaged", async () => {
-    const seed = Number(process.env["FRANZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31))
     let state = seed
     /** From 0 to `below`; a linear congruential generator. */
     const draw = (below: number): number => {
