@@ -136,7 +136,7 @@ const using = (address: string) =>
   })
 
 /** Starts a node over the directory, reads all that was acknowledged, and stops it. A node that neither serves nor ends within `deadlineMs` is stuck. */
-export const outcomeOf = async (directory: string, deadlineMs = 60_000): Promise<Outcome> => {
+export const outcomeOf = async (directory: string, deadlineMs = 120_000): Promise<Outcome> => {
   const log: Array<string> = []
   const logger = Logger.make(({ message }) => void log.push(String(message)))
   const attempt = Effect.gen(function* () {

@@ -10,7 +10,7 @@ import { Damaged, filesOf, linkTo, makeOriginal, objection, outcomeOf, up } from
 let original = ""
 beforeAll(async () => {
   original = await makeOriginal()
-})
+}, 300_000)
 afterAll(() => rmSync(original, { recursive: true, force: true }))
 
 const clusterLog = "leader/AAAAAAAAAAAAAAAAAAAAAQ-0/00000000000000000000.log"
@@ -50,7 +50,7 @@ describe("a start over a data directory that is damaged", () => {
     const { directory, outcome } = await after(() => undefined)
     expect(objection(directory, "", outcome)).toBeUndefined()
     expect(outcome.exit).toBeUndefined()
-  }, 120_000)
+  }, 300_000)
 
   test("a leader's directory without its journal is refused, and stays without one", async () => {
     const copy = new Damaged(original)
@@ -66,7 +66,7 @@ describe("a start over a data directory that is damaged", () => {
     } finally {
       copy.end()
     }
-  }, 120_000)
+  }, 300_000)
 
   test.each([
     ["a batch of the cluster's journal before its snapshot", (copy: Damaged) => copy.change(clusterLog, flipBatch(2)), clusterLog],
@@ -101,7 +101,7 @@ describe("a start over a data directory that is damaged", () => {
       expect(outcome.message).toContain(join(directory, named))
       expect(objection(directory, named, outcome)).toBeUndefined()
     },
-    120_000
+    300_000
   )
 
   test("one copy of a checkpoint: the other is used, and the line names the first", async () => {
@@ -110,13 +110,13 @@ describe("a start over a data directory that is damaged", () => {
     expect(objection(directory, file, outcome)).toBeUndefined()
     expect(outcome.exit).toBeUndefined()
     expect(outcome.log.filter((line) => line.includes(join(directory, file)))).toHaveLength(1)
-  }, 120_000)
+  }, 300_000)
 
   test("a lock file that a program wrote into is made again", async () => {
     const { directory, outcome } = await after((copy) => copy.change("leader/lock", () => Buffer.alloc(300, 7)))
     expect(objection(directory, "", outcome)).toBeUndefined()
     expect(outcome.exit).toBeUndefined()
-  }, 120_000)
+  }, 300_000)
 
   test("any single bit of any file: it serves all that was acknowledged, or says what is damaged", async () => {
     let state = seed
@@ -156,4 +156,4 @@ test("a journal that is damaged while the node runs stops it with exit 65 as soo
   } finally {
     copy.end()
   }
-}, 120_000)
+}, 300_000)
