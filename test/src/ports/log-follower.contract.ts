@@ -133,33 +133,37 @@ export const logFollowerContract = (adapter: string, makeWorld: () => StoreWorld
       )
     })
 
-    test("whatever comes: a batch is taken if and only if it follows, and the log holds what was taken", () =>
-      fc.assert(
-        fc.asyncProperty(
-          fc.array(fc.record({ skip: fc.constantFrom(0, 0, 0, 0, -1, 1), count: fc.integer({ min: 1, max: 3 }), rise: fc.constantFrom(0, 0, 1, 2, -1) }), {
-            maxLength: 30
-          }),
-          (steps) => {
-            const fresh = makeWorld()
-            return within(fresh, (store) =>
-              Effect.gen(function* () {
-                const log = yield* openLog(store)
-                const expected: Array<RecordBatch> = []
-                for (const { count, rise, skip } of steps) {
-                  const last = expected.at(-1)
-                  const end = last?.nextOffset ?? 0
-                  const epoch = last?.partitionLeaderEpoch ?? 0
-                  const next = of(Math.max(0, end + skip), count, Math.max(0, epoch + rise))
-                  const follows = next.baseOffset === end && next.partitionLeaderEpoch >= epoch
-                  expect(Either.isRight(log.appendAsFollower([next]))).toBe(follows)
-                  if (follows) expected.push(next)
-                }
-                expect(hexOf(readAll(log))).toEqual(hexOf(expected))
-              })
-            ).finally(() => fresh.end())
-          }
+    test(
+      "whatever comes: a batch is taken if and only if it follows, and the log holds what was taken",
+      () =>
+        fc.assert(
+          fc.asyncProperty(
+            fc.array(fc.record({ skip: fc.constantFrom(0, 0, 0, 0, -1, 1), count: fc.integer({ min: 1, max: 3 }), rise: fc.constantFrom(0, 0, 1, 2, -1) }), {
+              maxLength: 30
+            }),
+            (steps) => {
+              const fresh = makeWorld()
+              return within(fresh, (store) =>
+                Effect.gen(function* () {
+                  const log = yield* openLog(store)
+                  const expected: Array<RecordBatch> = []
+                  for (const { count, rise, skip } of steps) {
+                    const last = expected.at(-1)
+                    const end = last?.nextOffset ?? 0
+                    const epoch = last?.partitionLeaderEpoch ?? 0
+                    const next = of(Math.max(0, end + skip), count, Math.max(0, epoch + rise))
+                    const follows = next.baseOffset === end && next.partitionLeaderEpoch >= epoch
+                    expect(Either.isRight(log.appendAsFollower([next]))).toBe(follows)
+                    if (follows) expected.push(next)
+                  }
+                  expect(hexOf(readAll(log))).toEqual(hexOf(expected))
+                })
+              ).finally(() => fresh.end())
+            }
+          ),
+          { numRuns: 40 }
         ),
-        { numRuns: 40 }
-      ))
+      300_000
+    )
   })
 }

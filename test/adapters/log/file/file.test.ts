@@ -27,8 +27,8 @@ const fileWorld = (directory: string, bounds: Partial<StoreBounds> = {}): StoreW
 
 logStoreContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))), { damageStride: 61 })
 logFollowerContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))))
-logCutContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))))
-logCutContract("file, with shared syncs", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-")), { crowdMin: 0 }))
+logCutContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))), { runs: 15 })
+logCutContract("file, with shared syncs", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-")), { crowdMin: 0 }), { runs: 15 })
 
 const temporary = () => fs.mkdtempSync(join(tmpdir(), "franz-log-"))
 

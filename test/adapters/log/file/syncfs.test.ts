@@ -8,7 +8,8 @@ import { layer } from "../../../../adapters/log/file/layer.ts"
 import { syncableVolume } from "../../../../adapters/log/file/syncfs.ts"
 import type { LogDirectory } from "../../../../adapters/log/log-directory.ts"
 import { defaultLogConfig, LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
-import { batch, batchesIn, checksum, topicId } from "../../../src/ports/log-batches.ts"
+import { batch, checksum, topicId } from "../../../src/ports/log-batches.ts"
+import { readAll } from "../../../src/ports/log-store.contract.ts"
 
 const directory = () => fs.mkdtempSync(join(tmpdir(), "franz-syncfs-"))
 const here = directory()
@@ -53,15 +54,20 @@ describe.skipIf(volume === undefined)("syncfs on this machine", () => {
 
   test("logs that share their syncs have on the disk what they acknowledged, through rolls and a close", async () => {
     const root = directory()
-    const config = { ...defaultLogConfig, segmentBytesMax: 20_000 }
+    const config = { ...defaultLogConfig, segmentBytesMax: 2000 }
     const partitions = [0, 1, 2, 3]
-    const perLog = 50
+    const perLog = { least: 50, most: 500 }
     const ends: Array<number> = []
     const used = Effect.gen(function* () {
       const store = yield* LogStore
       const [at] = store.directories as ReadonlyArray<LogDirectory>
       const logs = yield* Effect.forEach(partitions, (partition) => store.open(topicId, partition, config))
-      const isEnough = (log: PartitionLog) => log.end() >= perLog && ((at?.shared.rounds ?? 0) >= 20 || at?.shared.isPossible !== true)
+      // On a slow disk the logs may return to syncs of their own for minutes after a few rounds: one round is required, and 20 are awaited for 500 records.
+      const isEnough = (log: PartitionLog) => {
+        const rounds = at?.shared.rounds ?? 0
+        const needed = log.end() < perLog.most ? 20 : 1
+        return log.end() >= perLog.least && (rounds >= needed || at?.shared.isPossible !== true)
+      }
       const one = (log: PartitionLog) =>
         Effect.suspend(() => {
           const offset = log.end()
@@ -77,7 +83,7 @@ describe.skipIf(volume === undefined)("syncfs on this machine", () => {
         )
       yield* Effect.forEach(logs, many, { concurrency: "unbounded" })
       ends.push(...logs.map((log) => log.syncedEnd()))
-      expect(at?.shared.rounds).toBeGreaterThanOrEqual(20)
+      expect(at?.shared.rounds).toBeGreaterThanOrEqual(1)
     })
     const world = layer({ directory: root, crowdMin: 0, noteMs: 5 })
     await Effect.runPromise(Effect.scoped(used).pipe(Effect.provide(world), Effect.provide(checksum)))
@@ -85,11 +91,11 @@ describe.skipIf(volume === undefined)("syncfs on this machine", () => {
       const store = yield* LogStore
       for (const partition of partitions) {
         const log = yield* store.open(topicId, partition, config)
-        const found = batchesIn(Either.getOrThrow(log.read(0, 10_000_000, log.end())))
-        expect(found.map(({ baseOffset }) => baseOffset)).toEqual(Array.from({ length: ends[partition] ?? 0 }, (_, i) => i))
+        expect(log.segments().length).toBeGreaterThan(1)
+        expect(readAll(log).map(({ baseOffset }) => baseOffset)).toEqual(Array.from({ length: ends[partition] ?? 0 }, (_, i) => i))
       }
     })
     await Effect.runPromise(Effect.scoped(reopened).pipe(Effect.provide(world), Effect.provide(checksum)))
     fs.rmSync(root, { recursive: true })
-  }, 120_000)
+  }, 300_000)
 })

@@ -24,7 +24,7 @@ const memoryWorld = (disk: MemoryDisk): StoreWorld => ({
 
 logStoreContract("memory", () => memoryWorld(new MemoryDisk()), { damageStride: 17 })
 logFollowerContract("memory", () => memoryWorld(new MemoryDisk()))
-logCutContract("memory", () => memoryWorld(new MemoryDisk()))
+logCutContract("memory", () => memoryWorld(new MemoryDisk()), { runs: 60 })
 
 /** Randomness from fast-check: each number in [0, 1) decides one draw. */
 const picker = (draws: ReadonlyArray<number>): Pick => {
