@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { Chunk, Effect, Either, Exit, Fiber, type Layer, Logger, LogLevel, Option, Scope, Stream } from "effect"
+import { Chunk, Clock, Effect, Either, Exit, Fiber, type Layer, Logger, LogLevel, Option, Scope, Stream } from "effect"
 import fc from "fast-check"
 import { verify } from "../../../domain/log/batch.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
@@ -59,6 +59,19 @@ const endOf = (journal: Service, from: number, of: string): number =>
 export const readAll = (journal: Service, from: number, of = stream) =>
   Effect.suspend(() => Effect.map(Stream.runCollect(entriesTo(journal, of, from, endOf(journal, from, of))), Chunk.toReadonlyArray))
 
+/** Runs at a time of its own: the machine's may be set back while a test runs. */
+const atTime = <A, E, R>(ms: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.clockWith((clock) =>
+    Effect.withClock(effect, {
+      [Clock.ClockTypeId]: Clock.ClockTypeId,
+      currentTimeMillis: Effect.succeed(ms),
+      unsafeCurrentTimeMillis: () => ms,
+      currentTimeNanos: clock.currentTimeNanos,
+      unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+      sleep: (duration) => clock.sleep(duration)
+    })
+  )
+
 /** What every Journal does. */
 export const journalContract = (adapter: string, makeWorld: () => JournalWorld): void => {
   describe(`Journal: ${adapter}`, () => {
@@ -78,13 +91,13 @@ export const journalContract = (adapter: string, makeWorld: () => JournalWorld):
 const appending = (world: () => JournalWorld): void => {
   test("entries are read as they were stored, in order, with index and time; also after a restart", async () => {
     const stored = [0, 1, 2, 3, 4].map((n) => entry(n, n * 100))
-    const expected = stored.map((each, index) => ({ ...each, index, timestamp: expect.any(Number) }))
+    const expected = stored.map((each, index) => ({ ...each, index, timestamp: index < 2 ? 1000 : 3000 }))
     await withJournal(world(), (journal) =>
       Effect.gen(function* () {
         const { end, epoch, start } = yield* journal.campaign(stream, candidate)
         expect([start, end]).toEqual([0, 0])
-        yield* journal.append(stream, epoch, 0, stored.slice(0, 2))
-        yield* journal.append(stream, epoch, 2, stored.slice(2))
+        yield* atTime(1000, journal.append(stream, epoch, 0, stored.slice(0, 2)))
+        yield* atTime(3000, journal.append(stream, epoch, 2, stored.slice(2)))
         expect(yield* readAll(journal, 0)).toEqual(expected)
         expect(yield* readAll(journal, 3)).toEqual(expected.slice(3))
         expect(yield* readAll(journal, 5)).toEqual([])
@@ -94,8 +107,6 @@ const appending = (world: () => JournalWorld): void => {
       Effect.gen(function* () {
         expect((yield* journal.campaign(stream, candidate)).end).toBe(5)
         expect(yield* readAll(journal, 0)).toEqual(expected)
-        const times = (yield* readAll(journal, 0)).map(({ timestamp }) => timestamp)
-        expect(times).toEqual(times.toSorted())
       })
     )
   })
@@ -233,8 +244,8 @@ const expectOver = (fault: { readonly _tag: string; readonly epoch?: number }, e
   expect(fault.epoch).toBe(epoch)
 }
 
-/** A million appends, each with its sync, take longer than the tests do. */
-const rivalsTimeoutMs = process.env.FRANZ_JOURNAL_APPENDS === undefined ? 600_000 : 14_400_000
+/** Over files each append has its sync, which may take 50 ms and more on a busy disk. A million appends take longer than the tests do. */
+const rivalsTimeoutMs = process.env.FRANZ_JOURNAL_APPENDS === undefined ? 1_800_000 : 14_400_000
 
 const rivals = (world: () => JournalWorld): void => {
   test(

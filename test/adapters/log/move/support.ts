@@ -24,10 +24,12 @@ export const lost = (place: StoreDirectory): StoreDirectory => ({
   fault: new LogFault({ path: place.root, reason: "offline", message: `${place.root} is not there.` })
 })
 
-export const withStore = <A, E>(places: ReadonlyArray<StoreDirectory>, use: (store: Store) => Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
-  Effect.runPromise(
-    Effect.flatMap(makeStoreOver(places, defaultStoreBounds), use).pipe(Effect.scoped, Effect.provide(checksum), Logger.withMinimumLogLevel(LogLevel.None))
-  )
+export const withStore = <A, E>(
+  places: ReadonlyArray<StoreDirectory>,
+  use: (store: Store) => Effect.Effect<A, E, Scope.Scope>,
+  run: <B, F>(effect: Effect.Effect<B, F>) => Promise<B> = Effect.runPromise
+): Promise<A> =>
+  run(Effect.flatMap(makeStoreOver(places, defaultStoreBounds), use).pipe(Effect.scoped, Effect.provide(checksum), Logger.withMinimumLogLevel(LogLevel.None)))
 
 /** A log that a test opens and closes. */
 export interface HeldLog {
