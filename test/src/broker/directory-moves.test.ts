@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Fiber, Logger, LogLevel, type Scope } from "effect"
+// A store loads it with `import()`, which virtual time does not wait for.
+import "../../../adapters/log/move/log-move.ts"
 import { layerTypescript } from "../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import type { Disk } from "../../../adapters/log/disk/disk.ts"

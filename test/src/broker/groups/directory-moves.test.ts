@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
 import { Effect, Fiber } from "effect"
+// A store loads it with `import()`, which virtual time does not wait for.
+import "../../../../adapters/log/move/log-move.ts"
 import { groupPartitions } from "../../../../domain/cluster/topic/group-metadata.ts"
 import type { NodeConfig } from "../../../../domain/kernel/config.ts"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
 import { Deferred, Effect, Fiber } from "effect"
+// A store loads it with `import()`, which virtual time does not wait for.
+import "../../../../adapters/log/move/log-move.ts"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
 import { AlterReplicaLogDirs } from "../../../../src/protocol/message/34-alter-replica-log-dirs.ts"
 import { DescribeLogDirs } from "../../../../src/protocol/message/35-describe-log-dirs.ts"

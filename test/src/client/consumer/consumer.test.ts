@@ -3,10 +3,12 @@ import { Effect, Either, Fiber, Schema, Stream } from "effect"
 import { streamOf } from "../../../../domain/group/groups.ts"
 import { groupId } from "../../../../domain/group/id.ts"
 import { Admin } from "../../../../src/client/admin/admin.ts"
+import { makeClient } from "../../../../src/client/cluster/client.ts"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
 import type { ConsumerService } from "../../../../src/client/consumer/service.ts"
 import { records } from "../../../../src/client/consumer/typed/records.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
+import { addPartitions } from "../../../../src/client/topic/administration.ts"
 import * as Topic from "../../../../src/client/topic/topic.ts"
 import { leader, withCluster } from "../real-cluster.ts"
 
@@ -127,8 +129,6 @@ describe("a member of a group", () => {
         yield* consumer.joinConsumerGroup("billing")
         yield* consumer.subscribe("orders")
         yield* assigned([consumer], [1])
-        const { addPartitions } = yield* Effect.promise(() => import("../../../../src/client/topic/administration.ts"))
-        const { makeClient } = yield* Effect.promise(() => import("../../../../src/client/cluster/client.ts"))
         yield* addPartitions(yield* makeClient({ leader }), "orders", 5)
         yield* produce("orders", texts(0, 50))
         expect(sorted(yield* take(consumer, 50))).toEqual(texts(0, 50))
