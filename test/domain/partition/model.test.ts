@@ -3,8 +3,8 @@ import { mutants, smallBounds } from "../../../scripts/model/mutants.ts"
 import { realRules } from "../../../scripts/model/rules.ts"
 import { search } from "../../../scripts/model/search.ts"
 
-/** A busy machine is ten times slower than a quiet one. */
-const limits = { milliseconds: 110_000, states: 1_000_000 }
+/** The number of states alone ends a search: how long one takes says nothing of the rules. */
+const limits = { milliseconds: Number.POSITIVE_INFINITY, states: 1_000_000 }
 
 describe("R1-R4 in every state that the rules allow", () => {
   test.each([
@@ -27,7 +27,7 @@ describe("R1-R4 in every state that the rules allow", () => {
       console.log(`${name}: ${states} states, depth ${depth}, ${(milliseconds / 1000).toFixed(1)} s`)
       expect([violation, isWhole]).toEqual([undefined, true])
     },
-    120_000
+    600_000
   )
 })
 
@@ -40,7 +40,7 @@ describe("a rule that is switched off breaks an invariant", () => {
       expect(violation?.invariant).toBeDefined()
       expect(violation?.trace.length).toBe(depth)
     },
-    120_000
+    600_000
   )
 })
 
@@ -48,8 +48,8 @@ test("the start of a directed search breaks nothing by itself: with the rule the
   const directed = mutants.filter(({ start }) => start.length > 0)
   expect(directed.length).toBeGreaterThan(0)
   for (const { bounds, start } of directed) {
-    const { states, violation } = search(realRules, bounds, { milliseconds: 110_000, states: 20_000 }, false, start)
+    const { states, violation } = search(realRules, bounds, { ...limits, states: 20_000 }, false, start)
     console.log(`behind ${start.length} steps: ${states} states`)
     expect(violation).toBeUndefined()
   }
-}, 120_000)
+}, 600_000)

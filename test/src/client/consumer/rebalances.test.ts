@@ -111,60 +111,66 @@ const live = (cluster: RealCluster, history: History, host: string, name: string
   ).pipe(Effect.provide(cluster.network.layer(host)), Effect.retry({ times: 20 }))
 
 const nodes = ["leader", "broker1", "broker2"]
+/** More for a long search: FRANZ_RUNS=100. */
+const numRuns = Number(process.env.FRANZ_RUNS ?? 4)
 
-test("over rebalances, cut connections, failing and hanging handlers: nothing is lost, nothing is delivered after it was given away, partitions keep their order (G1, G7)", () =>
-  fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), manner, fc.integer(), async (steps, how, seed) => {
-      const history = new History()
-      await withCluster(
-        (cluster) =>
-          Effect.gen(function* () {
-            const producer = yield* Producer.make({ leader })
-            yield* producer.addTopic("jobs", { partitions })
-            const send = (at: number) => producer.sendMessage("jobs", `${at}`, { key: `k${at % 11}`, partition: at % partitions })
-            yield* Effect.forEach(
-              Array.from({ length: messages / 2 }, (_, at) => at),
-              send,
-              { concurrency: 20 }
-            )
-            const lives = new Map<number, Fiber.RuntimeFiber<void, unknown>>()
-            let births = 0
-            const start = (member: number) =>
-              Effect.gen(function* () {
-                if (lives.has(member)) return
-                const name = `member ${member}, life ${births++}`
-                lives.set(member, yield* Effect.forkScoped(live(cluster, history, `host${member}`, name, how)))
-              })
-            const perform = ({ member, pauseMs, what }: Step) =>
-              Effect.gen(function* () {
-                yield* Effect.sleep(pauseMs)
-                if (what === "start") yield* start(member)
-                else if (what === "heal") cluster.network.heal()
-                else if (what === "cut") for (const node of nodes) cluster.network.cut(`host${member}`, node)
-                else {
-                  const life = lives.get(member)
-                  lives.delete(member)
-                  if (life !== undefined) yield* Fiber.interrupt(life)
-                }
-              })
-            yield* start(0)
-            yield* Effect.forEach(steps, perform, { discard: true })
-            cluster.network.heal()
-            yield* start(1)
-            yield* Effect.forEach(
-              Array.from({ length: messages / 2 }, (_, at) => messages / 2 + at),
-              send,
-              { concurrency: 20 }
-            )
-            let waitedMs = 0
-            while (history.done.reduce((sum, { size }) => sum + size, 0) < messages && waitedMs < 1_200_000) {
-              yield* Effect.sleep(500)
-              waitedMs += 500
-            }
-          }),
-        seed
-      )
-      expect([history.faults, history.done.map(({ size }) => size)]).toEqual([[], Array.from({ length: partitions }, () => messages / partitions)])
-    }),
-    { numRuns: Number(process.env.FRANZ_RUNS ?? 4) }
-  ))
+test(
+  "over rebalances, cut connections, failing and hanging handlers: nothing is lost, nothing is delivered after it was given away, partitions keep their order (G1, G7)",
+  () =>
+    fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), manner, fc.integer(), async (steps, how, seed) => {
+        const history = new History()
+        await withCluster(
+          (cluster) =>
+            Effect.gen(function* () {
+              const producer = yield* Producer.make({ leader })
+              yield* producer.addTopic("jobs", { partitions })
+              const send = (at: number) => producer.sendMessage("jobs", `${at}`, { key: `k${at % 11}`, partition: at % partitions })
+              yield* Effect.forEach(
+                Array.from({ length: messages / 2 }, (_, at) => at),
+                send,
+                { concurrency: 20 }
+              )
+              const lives = new Map<number, Fiber.RuntimeFiber<void, unknown>>()
+              let births = 0
+              const start = (member: number) =>
+                Effect.gen(function* () {
+                  if (lives.has(member)) return
+                  const name = `member ${member}, life ${births++}`
+                  lives.set(member, yield* Effect.forkScoped(live(cluster, history, `host${member}`, name, how)))
+                })
+              const perform = ({ member, pauseMs, what }: Step) =>
+                Effect.gen(function* () {
+                  yield* Effect.sleep(pauseMs)
+                  if (what === "start") yield* start(member)
+                  else if (what === "heal") cluster.network.heal()
+                  else if (what === "cut") for (const node of nodes) cluster.network.cut(`host${member}`, node)
+                  else {
+                    const life = lives.get(member)
+                    lives.delete(member)
+                    if (life !== undefined) yield* Fiber.interrupt(life)
+                  }
+                })
+              yield* start(0)
+              yield* Effect.forEach(steps, perform, { discard: true })
+              cluster.network.heal()
+              yield* start(1)
+              yield* Effect.forEach(
+                Array.from({ length: messages / 2 }, (_, at) => messages / 2 + at),
+                send,
+                { concurrency: 20 }
+              )
+              let waitedMs = 0
+              while (history.done.reduce((sum, { size }) => sum + size, 0) < messages && waitedMs < 1_200_000) {
+                yield* Effect.sleep(500)
+                waitedMs += 500
+              }
+            }),
+          seed
+        )
+        expect([history.faults, history.done.map(({ size }) => size)]).toEqual([[], Array.from({ length: partitions }, () => messages / partitions)])
+      }),
+      { numRuns }
+    ),
+  300_000 + numRuns * 75_000
+)
