@@ -199,7 +199,7 @@ describe("brokers", () => {
       await run(
         journal.layer,
         Effect.gen(function* () {
-          const leader = yield* start({ "broker.session.timeout.ms": 3_600_000 })
+          const leader = yield* start()
           expect([...leader.cluster().brokers].map(([, broker]) => broker.fenced)).toEqual([fenced])
           yield* join(yield* link(leader.address), 1, 1)
         })

@@ -18,11 +18,13 @@ export const run = <A, E>(journal: Layer.Layer<Journal>, work: Effect.Effect<A, 
     work.pipe(Effect.scoped, Logger.withMinimumLogLevel(LogLevel.Fatal), Effect.provide(journal), Effect.provide(layerCompression), Effect.provide(layerBun))
   )
 
+/** The brokers of these tests send one heartbeat: an hour of real time passes before one is fenced. */
+const inSession = { "broker.session.timeout.ms": 3_600_000 }
 export const start = (config: Partial<NodeConfig> = {}): Effect.Effect<RunningLeader, unknown, World> =>
-  startLeader({ nodeId: 100 as BrokerId, config: { ...defaultNodeConfig, ...config }, listen: { host: "127.0.0.1", port: 0 } })
+  startLeader({ nodeId: 100 as BrokerId, config: { ...defaultNodeConfig, ...inSession, ...config }, listen: { host: "127.0.0.1", port: 0 } })
 
 export const link = (address: Address, clientId = "test") =>
-  connect(address, { clientId, connectTimeoutMs: 5000, requestTimeoutMs: 10_000, inFlightRequestsMax: 10, responseBytesMax: 100_000_000 })
+  connect(address, { clientId, connectTimeoutMs: 60_000, requestTimeoutMs: 60_000, inFlightRequestsMax: 10, responseBytesMax: 100_000_000 })
 
 const incarnation = (n: number): string => `I${String(n).padStart(20, "0")}A`
 export const register = (to: Link, brokerId: number, process = brokerId, clusterId = "", port = 9000 + process, incarnationId = incarnation(process)) =>
