@@ -4,6 +4,7 @@ import { Effect, Metric } from "effect"
 import { listenForScrapes } from "../../../adapters/metrics/http-listener.ts"
 import { layer } from "../../../adapters/metrics/layer.ts"
 import { prometheusText } from "../../../adapters/metrics/prometheus-text.ts"
+import { freePort } from "../../../scripts/bench/port.ts"
 import { counterSample, gaugeSample, Metrics } from "../../../src/ports/metrics.ts"
 
 describe("Prometheus' text format", () => {
@@ -104,17 +105,17 @@ describe("the listener for scrapes", () => {
   })
 
   test("a port in use is a fault with the setting's name; the port is free after the scope closes", async () => {
-    const used = await Effect.runPromise(
+    const at = { ...local, port: await freePort() }
+    await Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {
-          const { port } = yield* listenForScrapes(local, () => "")
-          const fault = yield* Effect.flip(listenForScrapes({ ...local, port }, () => ""))
+          yield* listenForScrapes(at, () => "")
+          const fault = yield* Effect.flip(listenForScrapes(at, () => ""))
           expect([fault.code, fault.message.includes("franz.metrics.listener")]).toEqual(["EADDRINUSE", true])
-          return port
         })
       )
     )
-    await Effect.runPromise(Effect.scoped(listenForScrapes({ ...local, port: used }, () => "")))
+    await Effect.runPromise(Effect.scoped(listenForScrapes(at, () => "")))
   })
 
   test(

@@ -18,7 +18,7 @@ const host = "127.0.0.1"
 
 const config: NodeConfig = {
   ...defaultNodeConfig,
-  "broker.session.timeout.ms": 30_000,
+  "broker.session.timeout.ms": 300_000,
   "broker.heartbeat.interval.ms": 100
 }
 
@@ -37,7 +37,7 @@ const held = <A, E>(start: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<Node
 
 /** Nodes and clients over one transport. */
 interface World {
-  /** A leader over `disk`, on a free port unless told otherwise. */
+  /** A leader over `disk`, on a port that the system chooses, or on `port`: a port of `freePort` is still free when the node starts again. */
   readonly leaderOn: (disk: MemoryDisk, port?: number) => Effect.Effect<Node<RunningLeader>, unknown, Scope.Scope>
   /** A broker over `disk`. Returns when it listens, which may be long before the leader unfences it. */
   readonly brokerOn: (disk: MemoryDisk, nodeId: number, leader: Address, port?: number) => Effect.Effect<Node<RunningBroker>, unknown, Scope.Scope>
@@ -62,7 +62,7 @@ export const worldOver = (transport: Layer.Layer<Transport>): World => {
       ),
     linkTo: (address) =>
       Effect.provide(
-        connect(address, { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 20_000, inFlightRequestsMax: 100, responseBytesMax: 10_000_000 }),
+        connect(address, { clientId: "test", connectTimeoutMs: 60_000, requestTimeoutMs: 120_000, inFlightRequestsMax: 100, responseBytesMax: 10_000_000 }),
         platform
       )
   }
@@ -75,7 +75,7 @@ export const worlds: ReadonlyArray<readonly [name: string, make: () => World]> =
 
 export const createTopic = (link: Link, name: string, numPartitions = 1) =>
   link
-    .call(CreateTopics, { topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }], timeoutMs: 5000 })
+    .call(CreateTopics, { topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }], timeoutMs: 60_000 })
     .pipe(Effect.map(({ topics }) => topics[0]?.errorCode))
 
 export const newDisk = (): MemoryDisk => new MemoryDisk()

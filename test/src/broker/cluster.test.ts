@@ -3,6 +3,7 @@ import { Effect, Either, Fiber } from "effect"
 import { topicByName } from "../../../domain/cluster/state.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { readableBatches } from "../../../domain/log/batch.ts"
+import { freePort } from "../../../scripts/bench/port.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
@@ -15,7 +16,7 @@ import { batch, sequenced, until } from "./support.ts"
 
 const send = (link: Link, records: Uint8Array, acks = -1, topic = "orders") =>
   link
-    .call(Produce, { acks, timeoutMs: 5000, topicData: [{ name: topic, partitionData: [{ index: 0, records }] }] }, { version: 12 })
+    .call(Produce, { acks, timeoutMs: 60_000, topicData: [{ name: topic, partitionData: [{ index: 0, records }] }] }, { version: 12 })
     .pipe(Effect.map(({ responses }) => responses[0]?.partitionResponses[0]))
 const receive = (link: Link, from: number, maxWaitMs = 0, topic = "orders") =>
   link
@@ -58,7 +59,7 @@ describe.each(worlds)("leader and broker over %s", (_, make) => {
         expect(new Set(ids.map(({ producerId }) => producerId)).size).toBe(3)
         expect(ids.every(({ producerEpoch, errorCode: error }) => error === 0 && producerEpoch === 0)).toBe(true)
         expect(yield* client.call(ListGroups, {})).toMatchObject({ errorCode: 0, groups: [] })
-        const gone = yield* client.call(DeleteTopics, { topics: [{ name: "orders", topicId: "AAAAAAAAAAAAAAAAAAAAAA" }], timeoutMs: 5000 })
+        const gone = yield* client.call(DeleteTopics, { topics: [{ name: "orders", topicId: "AAAAAAAAAAAAAAAAAAAAAA" }], timeoutMs: 60_000 })
         expect(gone.responses[0]?.errorCode).toBe(0)
         yield* until(() => topicByName(broker.it.cluster(), "orders") === undefined)
         expect((yield* receive(client, 0))?.errorCode).toBe(errorCode("UNKNOWN_TOPIC_OR_PARTITION"))
@@ -86,7 +87,7 @@ describe.each(worlds)("leader and broker over %s", (_, make) => {
       Effect.gen(function* () {
         const leader = yield* leaderOn(newDisk())
         const disk = newDisk()
-        const first = yield* brokerOn(disk, 1, leader.it.address)
+        const first = yield* brokerOn(disk, 1, leader.it.address, yield* Effect.promise(freePort))
         yield* first.it.ready
         const client = yield* linkTo(first.it.address)
         yield* createTopic(client, "orders")
@@ -108,7 +109,7 @@ describe.each(worlds)("leader and broker over %s", (_, make) => {
     running(
       Effect.gen(function* () {
         const disk = newDisk()
-        const first = yield* leaderOn(disk)
+        const first = yield* leaderOn(disk, yield* Effect.promise(freePort))
         const broker = yield* brokerOn(newDisk(), 1, first.it.address)
         yield* broker.it.ready
         const client = yield* linkTo(broker.it.address)
@@ -134,7 +135,7 @@ describe.each(worlds)("nodes that do not match, over %s", (_, make) => {
     running(
       Effect.gen(function* () {
         const disk = newDisk()
-        const leader = yield* leaderOn(disk)
+        const leader = yield* leaderOn(disk, yield* Effect.promise(freePort))
         const { address } = leader.it
         yield* leader.stop
         const broker = yield* brokerOn(newDisk(), 1, address)
