@@ -14,4 +14,4 @@ test("every command of a checkout tells its options with --help, and runs nothin
     expect({ command, status, stderr }).toEqual({ command, status: 0, stderr: "" })
     expect(stdout).toContain(`./franz ${command}`)
   }
-}, 120_000)
+}, 300_000)

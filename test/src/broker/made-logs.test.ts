@@ -201,4 +201,4 @@ test("whatever happens to the disks, and wherever the power goes, a log that was
     { numRuns: 150 }
   )
   expect([seen.unmade > 20, seen.lost > 20]).toEqual([true, true])
-}, 120_000)
+}, 300_000)

@@ -1,7 +1,10 @@
-import { afterAll, describe, expect, test } from "bun:test"
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdirSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Run, root, temporaryDirectory, until } from "../../interop/support/process.ts"
+
+// A process has four minutes to end.
+setDefaultTimeout(300_000)
 
 /** A process of its own that starts a test cluster, and then ends as it is told. Its directory for temporary files is its own. */
 const temporary = temporaryDirectory()

@@ -126,7 +126,7 @@ describe("damage in a sealed segment", () => {
         ),
         { numRuns: 60 }
       ),
-    120_000
+    300_000
   )
 
   test("a listener that is added after the damage was found is called at once", async () => {
@@ -211,7 +211,7 @@ describe("an undamaged log is never reported", () => {
         ),
         { numRuns: 30 }
       ),
-    120_000
+    300_000
   )
 
   test("during appends, while retention deletes it, and while its topic is removed", async () => {
