@@ -104,7 +104,8 @@ const readAll = Effect.gen(function* () {
 
 const clients = Layer.merge(Producer.layer({ leader, deliveryTimeoutMs: 120_000 }), Consumer.layer({ leader, from: "earliest" }))
 const program = Effect.gen(function* () {
-  yield* Effect.flatMap(Producer, (producer) => producer.addTopic(topic, { partitions: 3 }))
+  // The attack on settings lowers log.retention.ms for a moment, in which the node may look for what it deletes.
+  yield* Effect.flatMap(Producer, (producer) => producer.addTopic(topic, { partitions: 3, configs: { "retention.ms": "-1" } }))
   const reading = yield* Effect.fork(consume)
   const sending = yield* Effect.fork(produce)
   console.error("honest clients are at work")
