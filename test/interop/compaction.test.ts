@@ -2,8 +2,8 @@ import { expect } from "bun:test"
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { franzDoes, type Node, up } from "./support/franz.ts"
-import { consoleConsumer, dumpLogSegments, javaTool, linesOf, testWith } from "./support/peers.ts"
-import { run, temporaryDirectory, until } from "./support/process.ts"
+import { consoleConsumer, dumpLogSegments, javaTool, linesOf, runKcat, testWith } from "./support/peers.ts"
+import { temporaryDirectory, until } from "./support/process.ts"
 
 /** The full test is FRANZ_COMPACTION_RECORDS=1000000 FRANZ_COMPACTION_KEYS=10000: some minutes. */
 const records = Number(process.env.FRANZ_COMPACTION_RECORDS ?? 100_000)
@@ -45,7 +45,7 @@ testWith(
     const produce = (name: string, lines: ReadonlyArray<string>, codec: string) => {
       const file = join(data.path, name)
       writeFileSync(file, `${lines.join("\n")}\n`)
-      return run("kcat", [
+      return runKcat([
         "-b",
         node.address,
         "-P",
@@ -102,7 +102,7 @@ testWith(
       .map(([key, i]) => `${i} ${key} ${valueOf(i)}`)
       .concat(`${records} end end`)
       .sort()
-    const kcat = linesOf(await run("kcat", ["-b", node.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", "%o %k %s\\n"]))
+    const kcat = linesOf(await runKcat(["-b", node.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", "%o %k %s\\n"]))
     expect(kcat.length).toBe(expected.length)
     expect(kcat.toSorted()).toEqual(expected)
     const java = linesOf(

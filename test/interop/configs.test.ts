@@ -2,8 +2,8 @@ import { describe, expect } from "bun:test"
 import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { franz, franzDoes, type Node, up } from "./support/franz.ts"
-import { dumpLogSegments, javaTool, linesOf, testWith } from "./support/peers.ts"
-import { run, temporaryDirectory, until } from "./support/process.ts"
+import { dumpLogSegments, javaTool, linesOf, runKcat, testWith } from "./support/peers.ts"
+import { temporaryDirectory, until } from "./support/process.ts"
 
 const configCommand = "kafka.admin.ConfigCommand"
 const deleteRecordsCommand = "org.apache.kafka.tools.DeleteRecordsCommand"
@@ -17,15 +17,15 @@ const refused = (attempt: Promise<string>): Promise<string> =>
   )
 /** The offset that kcat finds for a time: -2 means the start, -1 the end. */
 const offsetAt = async (node: Node, time: number): Promise<number> => {
-  const said = await run("kcat", ["-b", node.address, "-Q", "-t", `orders:0:${time}`])
+  const said = await runKcat(["-b", node.address, "-Q", "-t", `orders:0:${time}`])
   return Number(said.match(/offset (\d+)/)?.[1])
 }
 const produce = (node: Node, count: number) =>
-  run("kcat", ["-b", node.address, "-P", "-t", "orders", "-X", "batch.num.messages=10"], {
+  runKcat(["-b", node.address, "-P", "-t", "orders", "-X", "batch.num.messages=10"], {
     input: Array.from({ length: count }, (_, i) => `message ${i}\n`).join("")
   })
 const consumed = async (node: Node, from: string) =>
-  linesOf(await run("kcat", ["-b", node.address, "-C", "-t", "orders", "-X", "auto.offset.reset=earliest", "-o", from, "-e", "-q", "-f", "%o\\n"])).map(Number)
+  linesOf(await runKcat(["-b", node.address, "-C", "-t", "orders", "-X", "auto.offset.reset=earliest", "-o", from, "-e", "-q", "-f", "%o\\n"])).map(Number)
 
 describe("topic settings and what they do", () => {
   testWith(["java", "kcat"], "Kafka's own tool sets, shows and unsets settings of a topic; what is wrong is said", async () => {
@@ -145,8 +145,8 @@ describe("topic settings and what they do", () => {
     ] as const) {
       const topic = `packed-${type}`
       await franzDoes(["topic", "create", topic, "--config", `compression.type=${type}`, "--leader", node.address])
-      await run("kcat", ["-b", node.address, "-P", "-t", topic, "-z", sent], { input: `${lines.join("\n")}\n` })
-      expect(linesOf(await run("kcat", ["-b", node.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"]))).toEqual(lines)
+      await runKcat(["-b", node.address, "-P", "-t", topic, "-z", sent], { input: `${lines.join("\n")}\n` })
+      expect(linesOf(await runKcat(["-b", node.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"]))).toEqual(lines)
     }
     const broker = join(data.path, "broker-0")
     const logs = readdirSync(broker).filter((name) => /^[\w-]{22}-0$/.test(name))

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test"
 import { franzDoes, type Node, up } from "./support/franz.ts"
-import { consoleConsumer, lines, linesOf, sorted, startJavaTool, testWith } from "./support/peers.ts"
-import { run, temporaryDirectory, until } from "./support/process.ts"
+import { consoleConsumer, lines, linesOf, runKcat, sorted, startJavaTool, testWith } from "./support/peers.ts"
+import { temporaryDirectory, until } from "./support/process.ts"
 
 /** Java's consumer continues a session by itself; what it reads of many partitions shows that none of them was left out. */
 describe("a topic of 100 partitions", () => {
@@ -16,7 +16,7 @@ describe("a topic of 100 partitions", () => {
     await node?.process.kill("SIGTERM")
     data.remove()
   })
-  const produce = (some: ReadonlyArray<string>) => run("kcat", ["-b", node.address, "-P", "-t", "wide", "-p", "-1"], { input: `${some.join("\n")}\n` })
+  const produce = (some: ReadonlyArray<string>) => runKcat(["-b", node.address, "-P", "-t", "wide", "-p", "-1"], { input: `${some.join("\n")}\n` })
 
   testWith(
     ["java", "kcat"],
@@ -37,7 +37,7 @@ describe("a topic of 100 partitions", () => {
         await consumer.kill("SIGTERM")
         expect(sorted(linesOf(consumer.stdout))).toEqual(sorted(lines))
       }
-      const read = linesOf(await run("kcat", ["-b", node.address, "-C", "-t", "wide", "-e", "-q"]))
+      const read = linesOf(await runKcat(["-b", node.address, "-C", "-t", "wide", "-e", "-q"]))
       expect(sorted(read)).toEqual(sorted(lines))
     }
   )

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test"
 import { Kafka, logLevel } from "kafkajs"
 import { franzDoes, type Node, up } from "./support/franz.ts"
-import { consoleConsumer, javaTool, lines, linesOf, sorted, testWith } from "./support/peers.ts"
-import { Run, run, temporaryDirectory, until } from "./support/process.ts"
+import { consoleConsumer, javaTool, lines, linesOf, runKcat, sorted, testWith } from "./support/peers.ts"
+import { Run, temporaryDirectory, until } from "./support/process.ts"
 
 /** Must show 1: every line once and byte-equal, through four kinds of client. */
 describe("the 1,244 lines, produced with kcat to six partitions", () => {
@@ -20,16 +20,16 @@ describe("the 1,244 lines, produced with kcat to six partitions", () => {
   })
 
   withKcat("kcat lists the node, and produces the lines", [], async () => {
-    expect(await run("kcat", ["-b", node.address, "-L"])).toContain(`broker 0 at ${node.address}`)
+    expect(await runKcat(["-b", node.address, "-L"])).toContain(`broker 0 at ${node.address}`)
     await franzDoes(["topic", "create", topic, "--partitions", "6", "--leader", node.address])
-    await run("kcat", ["-b", node.address, "-P", "-t", topic, "-p", "-1", "-X", "sticky.partitioning.linger.ms=0"], { input: `${lines.join("\n")}\n` })
+    await runKcat(["-b", node.address, "-P", "-t", topic, "-p", "-1", "-X", "sticky.partitioning.linger.ms=0"], { input: `${lines.join("\n")}\n` })
   })
   withKcat("franz consume reads each once", [], async () => {
     const read = linesOf(await franzDoes(["consume", topic, "--from", "start", "--exit-at-end", "--leader", node.address]))
     expect(sorted(read)).toEqual(sorted(lines))
   })
   withKcat("kcat reads each once, from all six partitions", [], async () => {
-    const read = linesOf(await run("kcat", ["-b", node.address, "-C", "-t", topic, "-e", "-q", "-f", "%p %s\\n"]))
+    const read = linesOf(await runKcat(["-b", node.address, "-C", "-t", topic, "-e", "-q", "-f", "%p %s\\n"]))
     expect(sorted(read.map((line) => line.slice(2)))).toEqual(sorted(lines))
     expect(new Set(read.map((line) => line[0])).size).toBe(6)
   })
@@ -58,7 +58,7 @@ describe("the 1,244 lines, produced with kcat to six partitions", () => {
     expect(sorted(read)).toEqual(sorted(lines))
   })
   withKcat("kcat reads the journal's events as JSON", [], async () => {
-    const events = linesOf(await run("kcat", ["-b", node.address, "-C", "-t", "__cluster_metadata", "-o", "beginning", "-e", "-q"])).map(
+    const events = linesOf(await runKcat(["-b", node.address, "-C", "-t", "__cluster_metadata", "-o", "beginning", "-e", "-q"])).map(
       (line) => JSON.parse(line) as { readonly _tag: string }
     )
     expect(events[0]?._tag).toBe("ClusterFounded")
@@ -80,10 +80,10 @@ describe("kcat as a waiting consumer", () => {
     const data = temporaryDirectory()
     const node = await up(data.path)
     await franzDoes(["topic", "create", "later", "--leader", node.address])
-    const consumer = Run.start("kcat", ["-b", node.address, "-C", "-t", "later", "-o", "beginning", "-u"])
-    await run("kcat", ["-b", node.address, "-P", "-t", "later"], { input: "one\n" })
+    const consumer = Run.start("kcat", ["-m", "60", "-b", node.address, "-C", "-t", "later", "-o", "beginning", "-u"])
+    await runKcat(["-b", node.address, "-P", "-t", "later"], { input: "one\n" })
     await consumer.says(/one/)
-    await run("kcat", ["-b", node.address, "-P", "-t", "later"], { input: "two\n" })
+    await runKcat(["-b", node.address, "-P", "-t", "later"], { input: "two\n" })
     await consumer.says(/two/)
     await consumer.kill()
     await node.process.kill("SIGTERM")

@@ -1,6 +1,6 @@
 import { expect } from "bun:test"
-import { linesOf, testWith } from "./support/peers.ts"
-import { Run, run, until } from "./support/process.ts"
+import { linesOf, runKcat, testWith } from "./support/peers.ts"
+import { Run, until } from "./support/process.ts"
 import { ReplicatedCluster } from "./support/replicated.ts"
 
 const messages = (round: number): ReadonlyArray<string> => Array.from({ length: 60 }, (_, at) => `${round}-${at}`)
@@ -18,8 +18,7 @@ testWith(
       return member
     }
     const seen = (...of: ReadonlyArray<Run>) => of.flatMap(({ stdout }) => linesOf(stdout)).sort()
-    const produced = (round: number) =>
-      run("kcat", ["-b", cluster.bootstrap, "-P", "-t", "orders", "-X", "acks=all"], { input: `${messages(round).join("\n")}\n` })
+    const produced = (round: number) => runKcat(["-b", cluster.bootstrap, "-P", "-t", "orders", "-X", "acks=all"], { input: `${messages(round).join("\n")}\n` })
     try {
       await cluster.does("topic", "create", "orders", "--partitions", "6", "--replication-factor", "3", "--if-not-exists")
       await until("the brokers coordinate the groups", async () => (await cluster.does("cluster", "describe")).includes("the brokers coordinate them"), 120_000)

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { franz, type Node, ready } from "./support/franz.ts"
-import { javaTool, linesOf, sorted, testWith } from "./support/peers.ts"
-import { Run, run, temporaryDirectory } from "./support/process.ts"
+import { javaTool, linesOf, runKcat, sorted, testWith } from "./support/peers.ts"
+import { Run, temporaryDirectory } from "./support/process.ts"
 
 const dataFile = (name: string) => join(import.meta.dir, "data", name)
 /** Starts `franz up` with these settings and a new data directory. */
@@ -28,8 +28,8 @@ const failed = async (args: ReadonlyArray<string>) => {
 const set = (...settings: ReadonlyArray<string>) => settings.flatMap((setting) => ["-X", setting])
 /** Produces and consumes through one address. The topic may have several partitions, so the order of the records is not fixed. */
 const works = async (address: string, topic: string): Promise<void> => {
-  await run("kcat", ["-b", address, "-P", "-t", topic], { input: "one\ntwo\n" })
-  expect(sorted(linesOf(await run("kcat", ["-b", address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"])))).toEqual(["one", "two"])
+  await runKcat(["-b", address, "-P", "-t", topic], { input: "one\ntwo\n" })
+  expect(sorted(linesOf(await runKcat(["-b", address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"])))).toEqual(["one", "two"])
 }
 
 describe("settings files that start Kafka", () => {
@@ -71,8 +71,8 @@ describe("listeners", () => {
     return started(image, async (node, { PLAINTEXT_HOST = "" }) => {
       await works(node.address, "inside")
       await works(PLAINTEXT_HOST, "outside")
-      expect(await run("kcat", ["-b", PLAINTEXT_HOST, "-L"])).toContain(`broker 0 at ${PLAINTEXT_HOST}`)
-      expect(await run("kcat", ["-b", node.address, "-L"])).toContain(`broker 0 at ${node.address}`)
+      expect(await runKcat(["-b", PLAINTEXT_HOST, "-L"])).toContain(`broker 0 at ${PLAINTEXT_HOST}`)
+      expect(await runKcat(["-b", node.address, "-L"])).toContain(`broker 0 at ${node.address}`)
     })
   })
   test.each([
@@ -90,7 +90,7 @@ describe("a node without node.id", () => {
     const data = temporaryDirectory()
     for (const args of [set("broker.id=7"), []]) {
       const node = await ready(franz("up", "--port", "0", "--data", data.path, ...args))
-      expect(await run("kcat", ["-b", node.address, "-L"])).toContain(`broker 7 at ${node.address}`)
+      expect(await runKcat(["-b", node.address, "-L"])).toContain(`broker 7 at ${node.address}`)
       await node.process.kill("SIGTERM")
     }
     data.remove()

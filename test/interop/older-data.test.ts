@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { settingsOfOlderData } from "../../scripts/older-data/fill.ts"
 import { Consumer, Producer } from "../../src/programs/library.ts"
 import { franz, franzDoes, type Node, ready, up } from "./support/franz.ts"
-import { linesOf, testWith } from "./support/peers.ts"
+import { linesOf, runKcat, testWith } from "./support/peers.ts"
 import { root, run, temporaryDirectory } from "./support/process.ts"
 import { RawConnection } from "./support/raw.ts"
 import { type Served, served } from "./support/served.ts"
@@ -83,7 +83,7 @@ describe("a data directory of an earlier program, stopped cleanly", () => {
   testWith(["kcat"], "is read by librdkafka to the same ends", async () => {
     const of = older.node.topics.filter(({ name }) => ["orders", "latest", "trimmed"].includes(name))
     for (const { name, partitions } of of) {
-      const found = linesOf(await run("kcat", ["-b", running[0]?.address ?? "", "-C", "-t", name, "-o", "beginning", "-e", "-q", "-f", "%p %o\\n"]))
+      const found = linesOf(await runKcat(["-b", running[0]?.address ?? "", "-C", "-t", name, "-o", "beginning", "-e", "-q", "-f", "%p %o\\n"]))
       expect([name, found.length]).toEqual([name, partitions.reduce((sum, { records }) => sum + records, 0)])
     }
   })

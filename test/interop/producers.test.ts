@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { Producer as PlatformaticProducer, ProduceAcks, stringSerializers } from "@platformatic/kafka"
 import { CompressionTypes, Kafka, logLevel } from "kafkajs"
 import { franzDoes, type Node, up } from "./support/franz.ts"
-import { consoleProduce, lines, linesOf, python, sorted, testWith } from "./support/peers.ts"
+import { consoleProduce, lines, linesOf, python, runKcat, sorted, testWith } from "./support/peers.ts"
 import { run, temporaryDirectory } from "./support/process.ts"
 
 /** Must show 2: every producer sends the lines with each codec that it supports. */
@@ -44,7 +44,7 @@ describe("the 1,244 lines, sent by every producer", () => {
     })
     testWith(["kcat"], `kcat: ${codec}`, async () => {
       const topic = await newTopic()
-      await run("kcat", ["-b", node.address, "-P", "-t", topic, "-z", codec], { input })
+      await runKcat(["-b", node.address, "-P", "-t", topic, "-z", codec], { input })
       await allThere(topic)
     })
     test(`our own: ${codec}`, async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { franz, franzDoes, type Node, up } from "./support/franz.ts"
-import { linesOf, testWith } from "./support/peers.ts"
-import { run, temporaryDirectory } from "./support/process.ts"
+import { linesOf, runKcat, testWith } from "./support/peers.ts"
+import { temporaryDirectory } from "./support/process.ts"
 
 /** `franz produce` and `franz consume` carry whole records: nulls, bytes, headers, timestamps. */
 const data = temporaryDirectory()
@@ -57,7 +57,7 @@ testWith(["kcat"], "-f, -Z and -K print what kcat prints", async () => {
     ["-Z", "-K", ":"],
     ["-Z", "-f", "%k=%s\\n"]
   ]) {
-    const theirs = await run("kcat", ["-b", node.address, "-C", "-t", "whole", "-p", "0", "-e", "-q", ...format])
+    const theirs = await runKcat(["-b", node.address, "-C", "-t", "whole", "-p", "0", "-e", "-q", ...format])
     expect(await does("consume", "whole", "-p", "0", "-e", ...format)).toBe(theirs)
   }
 })

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect } from "bun:test"
 import { mkdirSync, rmSync } from "node:fs"
 import { Effect, Fiber } from "effect"
 import { Producer } from "../../../src/programs/library.ts"
-import { linesOf, testWith } from "../support/peers.ts"
-import { Run, run, until } from "../support/process.ts"
+import { linesOf, runKcat, testWith } from "../support/peers.ts"
+import { Run, until } from "../support/process.ts"
 import { ReplicatedCluster } from "../support/replicated.ts"
 
 /** No session expires within the test: what is fenced is fenced by a refused port, or by a controlled shutdown. */
@@ -30,7 +30,7 @@ const writeNumbered = (topic: string, acked: Array<string>) =>
 
 /** What a broker says of a topic by kcat: without offsets, which a leader alone may not know. */
 const metadataOf = async (address: string, topic: string) =>
-  JSON.parse(await run("kcat", ["-b", address, "-L", "-J", "-t", topic])) as {
+  JSON.parse(await runKcat(["-b", address, "-L", "-J", "-t", topic])) as {
     readonly topics: ReadonlyArray<{ readonly partitions: ReadonlyArray<{ readonly leader: number; readonly isrs: ReadonlyArray<object> }> }>
   }
 
@@ -91,7 +91,7 @@ testWith(
     const producing = ["-b", address, "-P", "-t", "orders", "-X", "acks=all", "-X", "retries=0", "-X", "message.timeout.ms=60000"]
     const refused = await Run.start("kcat", producing, { input: "refused\n" }).end()
     expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringMatching(/in-sync replicas/i)])
-    const read = linesOf(await run("kcat", ["-b", address, "-C", "-t", "orders", "-o", "beginning", "-e", "-q"]))
+    const read = linesOf(await runKcat(["-b", address, "-C", "-t", "orders", "-o", "beginning", "-e", "-q"]))
     // The copy may not know yet that the last message is committed. Below min ISR it cannot find that out (KIP-966).
     expect(read.length).toBeGreaterThanOrEqual(alone - 1)
     expect(read).toEqual(acked.slice(0, read.length))
@@ -101,7 +101,7 @@ testWith(
     await cluster.whenInSync("orders")
     await more("by all three again")
     await Effect.runPromise(Fiber.interrupt(writing))
-    const all = linesOf(await run("kcat", ["-b", cluster.bootstrap, "-C", "-t", "orders", "-o", "beginning", "-e", "-q"]))
+    const all = linesOf(await runKcat(["-b", cluster.bootstrap, "-C", "-t", "orders", "-o", "beginning", "-e", "-q"]))
     const ours = all.filter((line) => line.startsWith("ours-"))
     expect(ours.slice(0, acked.length)).toEqual(acked)
     expect(ours.length - acked.length).toBeLessThanOrEqual(1)

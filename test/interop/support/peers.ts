@@ -36,6 +36,9 @@ export const testWith = (needs: ReadonlyArray<keyof typeof there>, name: string,
   else test.skip(name, body)
 }
 
+/** Runs kcat to its end, and returns what it printed. It waits for metadata and offsets for a minute: its default is 5 s. */
+export const runKcat = (args: ReadonlyArray<string>, options: { readonly input?: string } = {}): Promise<string> => run("kcat", ["-m", "60", ...args], options)
+
 /** One of Kafka's own Java tools, by class. */
 export const javaTool = (className: string, args: ReadonlyArray<string>, input?: string): Promise<string> =>
   run("bash", [peer, "tool", className, ...args], { env: { KAFKA_PEER_TOOL_HEAP: "256m" }, ...(input === undefined ? {} : { input }) })
