@@ -6,7 +6,7 @@ import { journalEngine } from "../../domain/kernel/config/journal.ts"
 import { defaultNodeConfig, type NodeConfig, type SettingName } from "../../domain/kernel/config.ts"
 import type { Taken } from "../../src/ports/journal.ts"
 import { clientOf, reached } from "../../src/programs/node/etcd-journal.ts"
-import { process, type Service } from "../adapters/journal/etcd/support.ts"
+import { process, realLeaseMs, realRequestTimeoutMs, type Service } from "../adapters/journal/etcd/support.ts"
 import { candidate, entry, stream } from "../src/ports/journal.contract.ts"
 import { EtcdCluster } from "./support/etcd.ts"
 import { franz, franzDoes, ready } from "./support/franz.ts"
@@ -22,11 +22,13 @@ const base64 = (text: string): string => Buffer.from(text).toString("base64")
 
 /**
  * What a node says of the engine when it starts: the fault that ends it, or the first warning while it waits; "reached" where
- * it can use the engine.
+ * it can use the engine. A warning of an etcd that is slow to answer is passed over: the node asks again.
  */
 const said = (settings: Partial<NodeConfig>): Promise<string> => {
   const warnings: Array<string> = []
-  const logger = Logger.make(({ message }) => void warnings.push(String(message)))
+  const logger = Logger.make(({ message }) => {
+    if (!/Is a majority of etcd's members up\?/.test(String(message))) warnings.push(String(message))
+  })
   const start = Effect.gen(function* () {
     const config: NodeConfig = { ...defaultNodeConfig, ...settings }
     const engine = journalEngine(config["franz.journal"])
@@ -53,21 +55,20 @@ describe.skipIf(!isRequired && !(available("etcd") && available("openssl")))("et
 
   /** Users as docs/operations/cluster.md makes them: one for administration, and one that may do no more than franz needs. */
   const enableUsers = async (): Promise<void> => {
-    const call = async (path: string, body: object) => expect([path, await etcd.call(path, body)]).toEqual([path, expect.anything()])
-    await call("auth/user/add", { name: "root", password: "secret" })
-    await call("auth/role/add", { name: "root" })
-    await call("auth/user/grant", { user: "root", role: "root" })
+    await etcd.does("auth/user/add", { name: "root", password: "secret" })
+    await etcd.does("auth/role/add", { name: "root" })
+    await etcd.does("auth/user/grant", { user: "root", role: "root" })
     for (const [user, key] of [
       ["franz", `${prefix}/`],
       ["stranger", "/elsewhere/"]
     ] as const) {
-      await call("auth/user/add", { name: user, password: "pass" })
-      await call("auth/role/add", { name: user })
-      await call("auth/role/grant", { name: user, perm: { permType: "READWRITE", key: base64(key), range_end: base64(`${key.slice(0, -1)}0`) } })
-      await call("auth/user/grant", { user, role: user })
+      await etcd.does("auth/user/add", { name: user, password: "pass" })
+      await etcd.does("auth/role/add", { name: user })
+      await etcd.does("auth/role/grant", { name: user, perm: { permType: "READWRITE", key: base64(key), range_end: base64(`${key.slice(0, -1)}0`) } })
+      await etcd.does("auth/user/grant", { user, role: user })
     }
-    await call("auth/enable", {})
-    etcd.token = (await etcd.call("auth/authenticate", { name: "root", password: "secret" }))?.token as string
+    await etcd.does("auth/enable", {})
+    etcd.token = (await etcd.does("auth/authenticate", { name: "root", password: "secret" })).token as string
   }
 
   beforeAll(async () => {
@@ -131,7 +132,7 @@ describe.skipIf(!isRequired && !(available("etcd") && available("openssl")))("et
       [{ "franz.journal": address.replace("etcds:", "etcd:") }, /Use etcds:\/\/ where it has TLS/]
     ]
     for (const [given, expected] of rows) expect(await said(given)).toMatch(expected)
-  }, 120_000)
+  }, 300_000)
 
   test("tokens that etcd forgets are made anew: a leader continues after etcd was started again and after the password was changed", async () => {
     const data = temporaryDirectory()
@@ -152,10 +153,10 @@ describe.skipIf(!isRequired && !(available("etcd") && available("openssl")))("et
     await until("etcd answers", async () => (etcd.token = (await etcd.call("auth/authenticate", { name: "root", password: "secret" }))?.token as string))
     await franzDoes(["topic", "create", "after-restart", "--leader", at])
     // The tokens of a user end with its password. What the leader refuses meanwhile the client asks for again.
-    expect(await etcd.call("auth/user/changepw", { name: "franz", password: "other" })).toBeDefined()
+    await etcd.does("auth/user/changepw", { name: "franz", password: "other" })
     const waiting = franzDoes(["topic", "create", "after-password", "--leader", at])
     await etcd.says(0, /authentication failed, invalid password for user franz/)
-    expect(await etcd.call("auth/user/changepw", { name: "franz", password: "pass" })).toBeDefined()
+    await etcd.does("auth/user/changepw", { name: "franz", password: "pass" })
     await waiting
     expect(leader.stderr).not.toContain("pass\n")
     for (const run of [broker, leader]) await run.kill("SIGTERM")
@@ -171,15 +172,24 @@ describe.skipIf(!isRequired && !available("etcd"))("etcd that cannot write", () 
   afterAll(() => etcd.stop())
 
   test("a full store refuses an append with the steps that make room, and takes it after them; without a majority a node says so", async () => {
-    const client = gateway({ endpoints: etcd.endpoints })
+    const client = gateway({ endpoints: etcd.endpoints, requestTimeoutMs: realRequestTimeoutMs })
     const append = (journal: Service, taken: Taken, n: number) => journal.append(stream, taken.epoch, n, [entry(n)])
     await Effect.gen(function* () {
-      const journal = yield* process(client, prefix)
+      const journal = yield* process(client, prefix, realLeaseMs)
       const taken = yield* journal.campaign(stream, candidate)
       yield* append(journal, taken, 0)
       const value = "x".repeat(1_000_000)
-      const fill = (n: number) => Effect.promise(() => etcd.call("kv/put", { key: base64(`/other/${n}`), value }))
-      for (let n = 0; (yield* fill(n)) !== undefined; n++) expect(n).toBeLessThan(20)
+      const isFull = (n: number) =>
+        Effect.promise(() =>
+          etcd.does("kv/put", { key: base64(`/other/${n}`), value }).then(
+            () => false,
+            (fault: unknown) => {
+              if (!/database space exceeded/.test(String(fault))) throw fault
+              return true
+            }
+          )
+        )
+      for (let n = 0; !(yield* isFull(n)); n++) expect(n).toBeLessThan(20)
       const message = expect.stringMatching(/store of etcd is full: compact and defragment it.*etcdctl alarm disarm/)
       expect(yield* Effect.flip(append(journal, taken, 1))).toMatchObject({ _tag: "NotWritten", cause: { reason: "full", message } })
       expect((yield* client.status).isFull).toBe(true)
@@ -189,12 +199,12 @@ describe.skipIf(!isRequired && !available("etcd"))("etcd that cannot write", () 
       yield* Effect.sleep(1000)
       expect(yield* Fiber.poll(standby)).toEqual(Option.none())
       yield* Effect.promise(async () => {
-        await etcd.call("kv/deleterange", { key: base64("/other/"), range_end: base64("/other0") })
-        const { header } = (await etcd.call("maintenance/status", {})) as { readonly header: { readonly revision: string } }
-        await etcd.call("kv/compaction", { revision: header.revision, physical: true })
-        for (const member of [0, 1, 2]) await etcd.call("maintenance/defragment", {}, member)
-        const { alarms } = (await etcd.call("maintenance/alarm", { action: "GET" })) as { readonly alarms: ReadonlyArray<{ readonly memberID: string }> }
-        for (const { memberID } of alarms) await etcd.call("maintenance/alarm", { action: "DEACTIVATE", memberID, alarm: "NOSPACE" })
+        await etcd.does("kv/deleterange", { key: base64("/other/"), range_end: base64("/other0") })
+        const { header } = (await etcd.does("maintenance/status", {})) as { readonly header: { readonly revision: string } }
+        await etcd.does("kv/compaction", { revision: header.revision, physical: true })
+        for (const member of [0, 1, 2]) await etcd.does("maintenance/defragment", {}, member)
+        const { alarms } = (await etcd.does("maintenance/alarm", { action: "GET" })) as { readonly alarms: ReadonlyArray<{ readonly memberID: string }> }
+        for (const { memberID } of alarms) await etcd.does("maintenance/alarm", { action: "DEACTIVATE", memberID, alarm: "NOSPACE" })
       })
       yield* append(journal, taken, 1)
       expect((yield* client.status).isFull).toBe(false)
@@ -203,10 +213,8 @@ describe.skipIf(!isRequired && !available("etcd"))("etcd that cannot write", () 
 
     const address = (etcd.endpoints[0] as string).replace("http://", "etcd://")
     await Promise.all([etcd.signal(1, "SIGKILL"), etcd.signal(2, "SIGKILL")])
-    expect(await said({ "franz.journal": `${address}${prefix}` })).toMatch(
-      /Waiting for the journal: .*(majority of etcd's members up|more than half of its members must be up)/
-    )
-  }, 120_000)
+    expect(await said({ "franz.journal": `${address}${prefix}` })).toMatch(/Waiting for the journal: .*more than half of its members must be up/)
+  }, 300_000)
 })
 
 describe("servers that are no etcd of today", () => {

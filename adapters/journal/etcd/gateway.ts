@@ -21,10 +21,11 @@ interface GatewayOptions {
   readonly authorities?: string | undefined
   /** The certificate of this client and its key, PEM, where etcd asks for one. */
   readonly identity?: { readonly certificate: string; readonly key: string } | undefined
+  /** How long a call waits for its response, ms. Default 2000: a member that has lost the others answers after 7 s, which is longer than a lease. */
+  readonly requestTimeoutMs?: number
 }
 
-/** How long a call waits for its response. A member that has lost the others answers after 7 s, which is longer than a lease. */
-const requestTimeoutMs = 2000
+const defaultRequestTimeoutMs = 2000
 /** Bytes of a response: a read asks for a few mebibytes of values, which base64 makes larger. */
 const responseBytesMax = 67_108_864
 
@@ -97,8 +98,10 @@ class Gateway implements EtcdClient {
   private at = 0
   private token: string | undefined
   private readonly tls: object
+  private readonly requestTimeoutMs: number
 
   constructor(private readonly options: GatewayOptions) {
+    this.requestTimeoutMs = options.requestTimeoutMs ?? defaultRequestTimeoutMs
     this.where = `etcd at ${options.endpoints.join(", ")}`
     this.tls = tlsOptions(options)
   }
@@ -251,8 +254,8 @@ class Gateway implements EtcdClient {
       })
       return sent.pipe(
         Effect.timeoutFail({
-          duration: Duration.millis(requestTimeoutMs),
-          onTimeout: () => silenceFault(endpoint, requestTimeoutMs)
+          duration: Duration.millis(this.requestTimeoutMs),
+          onTimeout: () => silenceFault(endpoint, this.requestTimeoutMs)
         }),
         Effect.flatMap(({ status, text }) => this.answered(endpoint, status, text))
       )
@@ -266,8 +269,8 @@ class Gateway implements EtcdClient {
       catch: (cause) => transportFault(endpoint, cause)
     }).pipe(
       Effect.timeoutFail({
-        duration: Duration.millis(requestTimeoutMs),
-        onTimeout: () => silenceFault(endpoint, requestTimeoutMs)
+        duration: Duration.millis(this.requestTimeoutMs),
+        onTimeout: () => silenceFault(endpoint, this.requestTimeoutMs)
       })
     )
   }

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { freePort } from "../../../scripts/bench/port.ts"
-import { Run, root, temporaryDirectory, until } from "./process.ts"
+import { deadlineMs, Run, root, temporaryDirectory, until } from "./process.ts"
 
 const peer = join(root, "scripts/etcd-peer.sh")
 
@@ -53,20 +53,29 @@ export class EtcdCluster {
     return this.members.map(({ endpoint }) => endpoint)
   }
 
-  /** Calls the gateway of a member. Undefined while it does not answer. */
+  private post(path: string, body: object, member: number, withinMs: number): Promise<Response> {
+    return fetch(`${this.members[member]?.endpoint}/v3/${path}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(withinMs),
+      ...(this.token === undefined ? {} : { headers: { Authorization: this.token } }),
+      ...(this.tls === undefined ? {} : { tls: this.tls })
+    } as RequestInit)
+  }
+  /** Calls the gateway of a member. Undefined where it refuses, and while it does not answer. */
   async call(path: string, body: object, member = 0): Promise<Record<string, unknown> | undefined> {
     try {
-      const response = await fetch(`${this.members[member]?.endpoint}/v3/${path}`, {
-        method: "POST",
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(5000),
-        ...(this.token === undefined ? {} : { headers: { Authorization: this.token } }),
-        ...(this.tls === undefined ? {} : { tls: this.tls })
-      } as RequestInit)
+      const response = await this.post(path, body, member, 5000)
       return response.ok ? ((await response.json()) as Record<string, unknown>) : undefined
     } catch {
       return undefined
     }
+  }
+  /** Calls the gateway of a member, and waits for its response. Fails with its text where the member refuses. */
+  async does(path: string, body: object, member = 0): Promise<Record<string, unknown>> {
+    const response = await this.post(path, body, member, deadlineMs)
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return (await response.json()) as Record<string, unknown>
   }
 
   /** Whether the member reaches a majority. */

@@ -9,14 +9,23 @@ import { candidate, type Held, stream } from "../../../src/ports/journal.contrac
 import { checksum } from "../../../src/ports/log-batches.ts"
 
 export const leaseMs = 4000
+/** The lease over a real etcd, whose disk may take seconds for a sync on a busy machine. Its tests end a lease in etcd, and wait for the end of none. */
+export const realLeaseMs = 30_000
+/** How long a call to a real etcd waits for its response: for the same reason longer than a node waits. */
+export const realRequestTimeoutMs = 20_000
 export type Service = Journal["Type"]
 
 /** The journal of one process: its own disk for the copies. */
-export const processLayer = (client: EtcdClient, prefix = "/franz", disk = new MemoryDisk()): Layer.Layer<Journal, DirectoryLocked | LogFault> =>
-  layerEtcd({ client, prefix, leaseMs }).pipe(Layer.provide(memoryStore(disk)), Layer.provide(checksum))
+export const processLayer = (
+  client: EtcdClient,
+  prefix = "/franz",
+  disk = new MemoryDisk(),
+  lease = leaseMs
+): Layer.Layer<Journal, DirectoryLocked | LogFault> =>
+  layerEtcd({ client, prefix, leaseMs: lease }).pipe(Layer.provide(memoryStore(disk)), Layer.provide(checksum))
 
-export const process = (client: EtcdClient, prefix?: string): Effect.Effect<Service, DirectoryLocked | LogFault, Scope.Scope> =>
-  Effect.map(Layer.build(processLayer(client, prefix)), (context) => Context.get(context, Journal))
+export const process = (client: EtcdClient, prefix?: string, lease?: number): Effect.Effect<Service, DirectoryLocked | LogFault, Scope.Scope> =>
+  Effect.map(Layer.build(processLayer(client, prefix, undefined, lease)), (context) => Context.get(context, Journal))
 
 /** Lets two processes lead in turn: `end` ends the lease of the one, then the other campaigns. */
 export const rivals = (
