@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect, Exit, type Fiber, FiberId, Layer } from "effect"
+import { keepInterruption } from "../../src/ports/kept-interruption.ts"
 import { Timers } from "./timers.ts"
 import { VirtualScheduler } from "./virtual-scheduler.ts"
 
@@ -91,7 +92,7 @@ export class VirtualClock implements Clock.Clock {
   }
   /** Starts an effect under this clock; `advance` and `until` continue it. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
-    return Effect.runFork(Effect.withClock(effect, this), { scheduler: this.scheduler })
+    return Effect.runFork(Effect.withClock(Effect.zipRight(keepInterruption, effect), this), { scheduler: this.scheduler })
   }
 
   private get activity(): number {

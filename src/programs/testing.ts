@@ -4,6 +4,7 @@ import { soleListenerAt } from "../../domain/kernel/config/listener.ts"
 import { defaultNodeConfig, isNodeSetting, type NodeConfig, nodeSetting, nodeSettingNames, parseSetting } from "../../domain/kernel/config.ts"
 import { didYouMean } from "../../domain/kernel/nearest.ts"
 import { type CallOptions, callOnce } from "../client/promise/calls.ts"
+import { keepingInterruption } from "../ports/kept-interruption.ts"
 import type { TaggedErrorClass } from "../ports/tagged-error.ts"
 import { Transport } from "../ports/transport.ts"
 import { type ClusterFault, type FaultOptions, Faults } from "./fault/faults.ts"
@@ -68,7 +69,7 @@ const nodeConfig = (settings: NodeSettings): Effect.Effect<NodeConfig, ClusterFa
  * Starts a leader and brokers on free ports. They are ready for every request when it returns, and stop with the scope.
  */
 export const cluster = (options: ClusterOptions = {}): Effect.Effect<RunningCluster, ClusterFailure, Scope.Scope> =>
-  Effect.flatMap(testDirectory, (directory) => start(options, { directory, port: 0 }))
+  keepingInterruption(Effect.flatMap(testDirectory, (directory) => start(options, { directory, port: 0 })))
 
 const start = (
   { brokers = 1, config = {}, logLevel = LogLevel.Warning }: ClusterOptions,
@@ -117,7 +118,7 @@ export class TestCluster extends TestClusterTag {
    * due by then; `TestClock.setTime` too. Promises of files and sockets are not waited for.
    */
   static readonly layerVirtual = (options: ClusterOptions = {}): Layer.Layer<TestCluster, ClusterFailure> =>
-    Layer.scoped(TestCluster, start(options, { directory: "/virtual", port: 9092 })).pipe(Layer.provideMerge(layerVirtualSurroundings))
+    Layer.scoped(TestCluster, keepingInterruption(start(options, { directory: "/virtual", port: 9092 }))).pipe(Layer.provideMerge(layerVirtualSurroundings))
   /** See `startCluster`. */
   static readonly start = (options: ClusterOptions = {}, call?: CallOptions): Promise<StartedCluster> => startCluster(options, call)
 }

@@ -1,5 +1,5 @@
 import { Admin, Consumer, Producer } from "comanche-franz"
-import { Config, Effect, Fiber, Layer } from "effect"
+import { Cause, Config, Effect, Exit, Fiber, Layer } from "effect"
 import { Bills, billing } from "./billing.ts"
 import { intake } from "./intake.ts"
 import { createTopics } from "./orders.ts"
@@ -24,5 +24,5 @@ const running = Effect.runFork(Effect.tapErrorCause(service, Effect.logError))
 // The worker commits and leaves its group, the producer sends what it has, and then the process ends.
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => Effect.runFork(Fiber.interrupt(running)))
 running.addObserver((exit) => {
-  process.exitCode = exit._tag === "Success" || exit.cause._tag !== "Fail" ? 0 : 1
+  process.exitCode = Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause) ? 0 : 1
 })

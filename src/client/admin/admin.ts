@@ -1,5 +1,6 @@
 import { Config, type ConfigError, Context, Effect, Layer, type Option, type Scope } from "effect"
 import { Cryptography } from "../../ports/cryptography.ts"
+import { keepingInterruption } from "../../ports/kept-interruption.ts"
 import type { Transport } from "../../ports/transport.ts"
 import { wrongConnection } from "../argument/connection.ts"
 import { guarded } from "../argument/guard.ts"
@@ -157,11 +158,13 @@ const makeAdmin = (options: ConnectionOptions): Effect.Effect<AdminService, Make
   guarded(
     "Admin.make",
     () => wrongConnection(options),
-    Effect.gen(function* () {
-      const client = yield* makeClient(options)
-      const service = { ...guardedAdmin(client), ...batchAdmin(client, yield* Effect.serviceOption(Cryptography)) }
-      return withDeadlines(service, client.options.callTimeoutMs)
-    })
+    keepingInterruption(
+      Effect.gen(function* () {
+        const client = yield* makeClient(options)
+        const service = { ...guardedAdmin(client), ...batchAdmin(client, yield* Effect.serviceOption(Cryptography)) }
+        return withDeadlines(service, client.options.callTimeoutMs)
+      })
+    )
   )
 
 const AdminTag: Context.TagClass<Admin, "comanche-franz/Admin", AdminService> = Context.Tag("comanche-franz/Admin")<Admin, AdminService>()

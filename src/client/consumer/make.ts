@@ -1,6 +1,7 @@
 import { Effect, Scope } from "effect"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
+import { keepInterruption, keepingInterruption } from "../../ports/kept-interruption.ts"
 import type { Transport } from "../../ports/transport.ts"
 import type { Wrong } from "../argument/check.ts"
 import { guarded, invalid, unreadable } from "../argument/guard.ts"
@@ -25,7 +26,7 @@ type MakeError = CallError | InvalidAddress | InvalidArgument
 
 /** See Consumer.make. */
 export const makeConsumer = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Ports | Scope.Scope> =>
-  guarded("Consumer.make", () => wrongConsumer(options), open(options))
+  guarded("Consumer.make", () => wrongConsumer(options), keepingInterruption(open(options)))
 
 const open = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Ports | Scope.Scope> =>
   Effect.gen(function* () {
@@ -79,7 +80,7 @@ const serviceOf = (session: Session, partitions: AssignedPartitions, events: Con
           }
         }),
       commit: session.commit,
-      run: (handler, options = {}) => guarded("run", () => wrongRun(handler, options), session.run(handler, options)),
+      run: (handler, options = {}) => guarded("run", () => wrongRun(handler, options), Effect.zipRight(keepInterruption, session.run(handler, options))),
       assign: (places) => change("assign", () => wrongPlaces(places), session.assign(places)),
       offsets: (places) => guarded("offsets", () => wrongPlaces(places), session.offsets(places)),
       lag: session.lag,

@@ -1,6 +1,7 @@
 import { Config, type ConfigError, Context, Deferred, Effect, Either, Exit, FiberId, Layer, type ParseResult, Runtime, Scope } from "effect"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
+import { keepingInterruption } from "../../ports/kept-interruption.ts"
 import type { Transport } from "../../ports/transport.ts"
 import { guarded } from "../argument/guard.ts"
 import { type Client, ClusterClient, makeClient } from "../cluster/client.ts"
@@ -168,9 +169,11 @@ const makeProducer = (options: ProducerOptions): Effect.Effect<ProducerService, 
   guarded(
     "Producer.make",
     () => wrongProducer(options),
-    Effect.suspend(() =>
-      Effect.flatMap(makeClient(options), (client) =>
-        makeService.pipe(Effect.provideService(ClusterClient, client), Effect.provideService(ProducerConfig, producerSettings(options)))
+    keepingInterruption(
+      Effect.suspend(() =>
+        Effect.flatMap(makeClient(options), (client) =>
+          makeService.pipe(Effect.provideService(ClusterClient, client), Effect.provideService(ProducerConfig, producerSettings(options)))
+        )
       )
     )
   )

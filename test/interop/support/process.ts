@@ -24,8 +24,24 @@ export const temporaryDirectory = (): { readonly path: string; readonly remove: 
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-const running = new Set<ChildProcess>()
-process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")))
+/** `ownsGroup`: the processes that it starts are in its group, and are killed with it. */
+interface RunOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string
+  readonly ownsGroup?: boolean
+}
+
+const killed = (child: ChildProcess, { ownsGroup = false }: RunOptions): void => {
+  try {
+    if (ownsGroup && child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+    else child.kill("SIGKILL")
+  } catch {
+    // It has ended.
+  }
+}
+const running = new Map<ChildProcess, RunOptions>()
+process.once("exit", () => running.forEach((options, child) => killed(child, options)))
 
 /** A process under test: its output so far, and its exit. */
 export class Run {
@@ -34,9 +50,10 @@ export class Run {
   readonly ended: Promise<number | NodeJS.Signals>
   private constructor(
     readonly child: ChildProcess,
-    readonly command: string
+    readonly command: string,
+    private readonly options: RunOptions
   ) {
-    running.add(child)
+    running.set(child, options)
     child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text))
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text))
     this.ended = new Promise((resume) => {
@@ -52,16 +69,18 @@ export class Run {
     })
   }
 
-  static start(
-    program: string,
-    args: ReadonlyArray<string>,
-    options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {}
-  ): Run {
-    const child = spawn(program, args, { cwd: options.cwd ?? root, env: { ...process.env, ...options.env }, stdio: ["pipe", "pipe", "pipe"] })
+  static start(program: string, args: ReadonlyArray<string>, options: RunOptions = {}): Run {
+    const { cwd = root, env, ownsGroup = false } = options
+    const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"], detached: ownsGroup })
     // A process that ends before it has read its input is a result, not a fault of the test.
     child.stdin?.on("error", () => undefined)
     if (options.input !== undefined) child.stdin?.end(options.input)
-    return new Run(child, [program, ...args].join(" "))
+    return new Run(child, [program, ...args].join(" "), options)
+  }
+
+  /** Whether the process has not ended. */
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null
   }
 
   /** Waits for text on either output; fails at once with the output if the process ends without it. */
@@ -84,7 +103,7 @@ export class Run {
   async end(withinMs = 4 * deadlineMs): Promise<{ readonly code: number | string; readonly stdout: string; readonly stderr: string }> {
     const timer = setTimeout(() => {
       this.stderr += `\n(killed by the test after ${withinMs} ms)`
-      this.child.kill("SIGKILL")
+      killed(this.child, this.options)
     }, withinMs)
     const code = await this.ended
     clearTimeout(timer)
@@ -98,15 +117,15 @@ export class Run {
   }
 }
 
-/** Runs a program to its end; fails unless it ends with 0. */
+/** Runs a program to its end; fails with its output unless it ends with 0, and where it hangs. */
 export const run = async (
   program: string,
   args: ReadonlyArray<string>,
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {}
+  { withinMs, ...options }: RunOptions & { readonly withinMs?: number } = {}
 ): Promise<string> => {
   const process = Run.start(program, args, options)
   if (options.input === undefined) process.child.stdin?.end()
-  const { code, stderr, stdout } = await process.end()
+  const { code, stderr, stdout } = await process.end(withinMs)
   if (code !== 0) throw new Error(`${process.command} ended with ${code}\n${stdout}\n${stderr}`)
   return stdout
 }
