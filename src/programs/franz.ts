@@ -1,7 +1,9 @@
 #!/usr/bin/env bun
-import { executeTuned } from "./tuned.ts"
+import { executeTuned, startsNode } from "./tuned.ts"
 
 executeTuned()
+// A node that is told to stop while its modules load stops as one that serves. Before, a received signal would be lost with the process's first program.
+if (startsNode()) (await import("../cli/shell/stop-signals.ts")).receiveStopSignals()
 const { commands } = await import("./commands.ts")
 const { main } = await import("./main.ts")
 

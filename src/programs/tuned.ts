@@ -12,6 +12,12 @@ const settings: Readonly<Record<string, string>> = {
   BUN_JSC_thresholdForJITAfterWarmUp: "1000"
 }
 
+/** Whether the command line of this process starts a node. */
+export const startsNode = (): boolean => {
+  const [program = "", first = "", second = "-"] = process.argv.slice(1)
+  return /\/franz-broker(lead)?$/.test(program) || (["up", "broker", "brokerlead"].includes(first) && second.startsWith("-"))
+}
+
 /**
  * Executes a compiled program that starts a node again with the settings: the engine reads its settings when the process
  * begins. Values from the environment are kept. A program calls this before it imports its other modules, so that they
@@ -19,9 +25,7 @@ const settings: Readonly<Record<string, string>> = {
  * (`sideEffects` in package.json).
  */
 export const executeTuned = (): void => {
-  const [program = "", first = "", second = "-"] = process.argv.slice(1)
-  const isNode = /\/franz-broker(lead)?$/.test(program) || (["up", "broker", "brokerlead"].includes(first) && second.startsWith("-"))
-  if (!import.meta.url.includes("$bunfs") || !isNode || Object.keys(settings).every((name) => process.env[name] !== undefined)) return
+  if (!import.meta.url.includes("$bunfs") || !startsNode() || Object.keys(settings).every((name) => process.env[name] !== undefined)) return
   try {
     process.execve?.(process.execPath, [process.execPath, ...process.argv.slice(2)], { ...settings, ...process.env })
   } catch {

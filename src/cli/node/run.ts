@@ -2,7 +2,7 @@ import { Effect, type Scope } from "effect"
 import type { CliFailure } from "../shell/failure.ts"
 import { type LogFormat, loggerLayer } from "../shell/logger.ts"
 import { print, printJson, untilOutputEnds } from "../shell/screen.ts"
-import { stopSignal } from "../shell/signal.ts"
+import { nodeStopSignal } from "../shell/signal.ts"
 import type { Running } from "./roles.ts"
 
 const announce = (running: Running, json: boolean): void => {
@@ -39,11 +39,11 @@ export const runNodes = (
       for (const warning of warnings) yield* Effect.logWarning(warning)
       const started = yield* Effect.raceFirst(
         Effect.map(start, (running) => ({ running })),
-        Effect.as(stopSignal, undefined)
+        Effect.as(nodeStopSignal, undefined)
       )
       if (started === undefined) return
       announce(started.running, json)
-      const name = yield* Effect.raceFirst(started.running.stopped, stopSignal)
+      const name = yield* Effect.raceFirst(started.running.stopped, nodeStopSignal)
       yield* Effect.logInfo(`stopping (${name}) …`)
     })
   ).pipe(Effect.provide(loggerLayer(logFormat)))

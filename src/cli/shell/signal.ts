@@ -1,8 +1,9 @@
 import { Effect } from "effect"
+import { onStopSignal } from "./stop-signals.ts"
 
 /**
  * Returns the name of the first SIGTERM or SIGINT. A second one ends the process at once: acknowledged messages are
- * safe without a clean shutdown.
+ * safe without a clean shutdown. When the effect is interrupted, a signal ends the process at once again.
  */
 export const stopSignal: Effect.Effect<NodeJS.Signals> = Effect.async((resume) => {
   let received = false
@@ -18,4 +19,10 @@ export const stopSignal: Effect.Effect<NodeJS.Signals> = Effect.async((resume) =
     process.off("SIGTERM", listener)
     process.off("SIGINT", listener)
   })
+})
+
+/** The same of a node, which receives signals from its first statement until the process ends: the first one, whenever it came. */
+export const nodeStopSignal: Effect.Effect<NodeJS.Signals> = Effect.async((resume) => {
+  const forget = onStopSignal((name) => resume(Effect.succeed(name)))
+  return Effect.sync(forget)
 })

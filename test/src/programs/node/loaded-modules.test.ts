@@ -76,7 +76,7 @@ const rooms = [
   ...["effect", "@antoniomuso/lz4-napi-linux-x64-gnu", "@napi-rs/snappy-linux-x64-gnu", "@node-rs/crc32", "@node-rs/crc32-linux-x64-gnu"],
   ...["lz4-napi", "snappy", "snappyjs", "package.json"]
 ]
-const bytesMax = 1_170_000
+const bytesMax = 1_175_000
 const roomOf = (path: string): string => {
   const [, name] = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path) ?? []
   if (name !== undefined) return name
