@@ -78,6 +78,12 @@ export const checkSequence = (state: ProducerState, batch: SequencedBatch): Eith
   return rejected("OUT_OF_ORDER_SEQUENCE_NUMBER", `Producer ${producerId} sent sequence ${first} where ${expected} is next.`)
 }
 
+/** Whether the log has a batch of the producer's epoch, and this is its next one, or one that is in the log already: none is missing before it. */
+export const isExpected = (state: ProducerState, batch: SequencedBatch): boolean => {
+  const known = batch.hasProducerId ? Option.getOrUndefined(HashMap.get(state.entries, batch.producerId)) : undefined
+  return known?.epoch === batch.producerEpoch && Either.isRight(checkSequence(state, batch))
+}
+
 /**
  * The state after a batch was appended (or found in the log at a restart): only its header is read. `at` is the time of
  * the append in ms. Control batches raise the epoch and have no sequence.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
-import { join, relative } from "node:path"
+import { basename, join, relative } from "node:path"
 import { Glob } from "bun"
 import { batchesOf } from "../../scripts/test/interop.ts"
 import { runInLanes } from "../../scripts/test/lanes.ts"
@@ -37,7 +37,7 @@ describe("./franz test", () => {
     expect({ passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") }).toEqual({ passed: 5, failed: 3, skipped: 1 })
     const failures = counts.flatMap((count) => count.failures)
     expect(failures.length).toBe(3)
-    const failureOf = (name: string) => failures.find((failure) => failure.includes(`${data.path}/${name}.test.ts`))
+    const failureOf = (name: string) => failures.find((failure) => failure.includes(`${basename(data.path)}/${name}.test.ts`))
     expect(failureOf("failing")).toMatch(/test\.ts:3 bad\n {2}AssertionError: expect\(received\)\.toBe\(expected\)\n {2}\n {2}Expected: 2/)
     expect(failureOf("ending")).toMatch(/test\.ts: ended with status 3 and without a report/)
     expect(failureOf("broken")).toMatch(/test\.ts: ended with status 1 and without a report\n.*error: at its start/s)

@@ -143,13 +143,19 @@ class Pass {
     if (acks !== all && acks !== 1 && acks !== none)
       return { index, ref, leading: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks must be -1 (all), 0 or 1, not ${acks}.`) }
     if (acks === none) return this.appendFirst(ref, partition, now, inspected)
-    const refusal = this.refused.isEmpty ? undefined : this.refused.refusalOf(this.sentTo(ref, index), records, now)
+    const refusal = this.refused.isEmpty ? undefined : this.refusalOf(ref, partition, now)
     if (refusal !== undefined) return { index, ref, leading: undefined, result: Either.left(refusal) }
     const outcome = this.appendFirst(ref, partition, now, inspected)
     if (Either.isLeft(outcome.result)) this.refused.note(this.sentTo(ref, index), records, outcome.result.left, now)
     return outcome
   }
 
+  private refusalOf(ref: TopicRef, { index, records }: Partition, now: number): Rejection | undefined {
+    return this.refused.refusalOf(this.sentTo(ref, index), records, now, (batch) => {
+      const leading = this.options.table.findLeading(ref, index)
+      return typeof leading !== "string" && leading.expects(batch)
+    })
+  }
   private sentTo(ref: TopicRef, partition: number): SentTo {
     return { connectionId: this.context.connectionId, topic: "name" in ref ? ref.name : ref.topicId, partition }
   }

@@ -59,8 +59,8 @@ export class RefusedSequences {
     return this.refused.size === 0
   }
 
-  /** Why the batch is refused: one before it was, and did not come again. `now` in ms. */
-  refusalOf(to: SentTo, records: Uint8Array | null, now: number): Rejection | undefined {
+  /** Why the batch is refused: one before it was, and did not come again. `isExpected` says that the log misses none before it: another leader may have taken those. `now` in ms. */
+  refusalOf(to: SentTo, records: Uint8Array | null, now: number, isExpected: (batch: RecordBatch) => boolean): Rejection | undefined {
     if (now - this.latest > rememberedMs) {
       this.refused.clear()
       return undefined
@@ -72,7 +72,7 @@ export class RefusedSequences {
     if (before === undefined) return undefined
     const distance = (batch.baseSequence - before.sequence) & sequenceMax
     const follows = batch.producerEpoch === before.epoch && distance > 0 && distance < halfRange && now - before.at <= rememberedMs
-    if (follows && before.left-- > 0) return before.rejection
+    if (follows && !isExpected(batch) && before.left-- > 0) return before.rejection
     // It is sent again; or its client continues without it, and learns that from the check of its sequence.
     if (follows || distance === 0 || batch.producerEpoch !== before.epoch) this.refused.delete(key)
     return undefined

@@ -64,10 +64,11 @@ export const call = <A extends AnyApi>(
   routes: ReadonlyArray<Route>,
   api: A,
   version: number,
-  draft: RequestDraft<A>
+  draft: RequestDraft<A>,
+  connectionId = origin.connectionId
 ): Effect.Effect<ResponseOf<A> | undefined, DispatchFault> => {
   const frame = joined(requestFrame(api, version, { correlationId: 7, clientId: "test" }, draft)).subarray(4)
-  return Effect.map(dispatch(routes, frame, origin), (chunks) =>
+  return Effect.map(dispatch(routes, frame, { ...origin, connectionId }), (chunks) =>
     chunks.length === 0 ? undefined : Either.getOrThrow(decodeResponseFrame(api, version, joined(chunks))).value
   )
 }
@@ -191,13 +192,19 @@ export const until = (holds: () => boolean): Effect.Effect<void> =>
 export const send = (
   routes: ReadonlyArray<Route>,
   records: Uint8Array,
-  more: { acks?: number; version?: number; topic?: string; partition?: number; timeoutMs?: number } = {}
+  more: { acks?: number; version?: number; topic?: string; partition?: number; timeoutMs?: number; connectionId?: number } = {}
 ) =>
-  call(routes, Produce, more.version ?? 9, {
-    acks: more.acks ?? 1,
-    timeoutMs: more.timeoutMs ?? 5000,
-    topicData: [{ name: more.topic ?? "orders", partitionData: [{ index: more.partition ?? 0, records }] }]
-  }).pipe(Effect.map((answer) => answer?.responses[0]?.partitionResponses[0]))
+  call(
+    routes,
+    Produce,
+    more.version ?? 9,
+    {
+      acks: more.acks ?? 1,
+      timeoutMs: more.timeoutMs ?? 5000,
+      topicData: [{ name: more.topic ?? "orders", partitionData: [{ index: more.partition ?? 0, records }] }]
+    },
+    more.connectionId
+  ).pipe(Effect.map((answer) => answer?.responses[0]?.partitionResponses[0]))
 
 /** Sends a Fetch to one partition. Returns the partition's response. */
 export const receive = (

@@ -6,6 +6,7 @@ import { type AppendContext, decideAppend, inspectForAppend, type LogState } fro
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../../domain/log/crc32c.ts"
 import type { Inspection, Packing } from "../../../../domain/log/open-batch.ts"
+import { isExpected } from "../../../../domain/log/producer-state.ts"
 import type { RecordWalk } from "../../../../domain/log/record-walk.ts"
 import type { LogFault } from "../../../ports/log-store.ts"
 import { appendConfig } from "../replica/log-config.ts"
@@ -69,6 +70,11 @@ export class Leading {
   /** The next append goes by these settings. */
   configure(config: TopicConfig): void {
     Object.assign(this.context, appendConfig(config))
+  }
+
+  /** Whether no batch of its producer is missing before this one: the log has the one before it, or has it already. */
+  expects(batch: RecordBatch): boolean {
+    return isExpected(this.replica.state.producers, batch)
   }
 
   /** Checks the records of a batch in steps, so that `append` need not check them at once. Changes nothing. `now` in ms. */

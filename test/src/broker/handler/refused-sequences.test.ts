@@ -6,6 +6,8 @@ import { batch, sequenced } from "../support.ts"
 const to = { connectionId: 1, topic: "orders", partition: 0 }
 const tooFew: Rejection = { error: "NOT_ENOUGH_REPLICAS", message: "Fewer replicas are in sync than min.insync.replicas; nothing was written." }
 const producer = 7n
+/** The log has no batch of the producer. */
+const unknown = (): boolean => false
 const of = (sequence: number, epoch = 0, id = producer) => sequenced(["x"], id, sequence, epoch)
 
 /** What the batch of this sequence is refused with, after batch 10 of the producer's epoch 1 was refused. */
@@ -14,7 +16,8 @@ const after = (rejection: Rejection = tooFew) => {
   refused.note(to, of(10, 1), rejection, 0)
   return {
     refused,
-    ask: (sequence: number, { at = 0, epoch = 1, id = producer, sent = to } = {}) => refused.refusalOf(sent, of(sequence, epoch, id), at)?.error
+    ask: (sequence: number, { at = 0, epoch = 1, id = producer, isExpected = unknown, sent = to } = {}) =>
+      refused.refusalOf(sent, of(sequence, epoch, id), at, isExpected)?.error
   }
 }
 
@@ -22,7 +25,9 @@ describe("a batch behind a refused one of its producer", () => {
   test("is refused as that one was, with a sentence that says why", () => {
     const { ask, refused } = after()
     expect(ask(11)).toBe("NOT_ENOUGH_REPLICAS")
-    expect(refused.refusalOf(to, of(12, 1), 0)?.message).toBe(`${tooFew.message} A batch of producer 7 before this one was refused so, and comes first.`)
+    expect(refused.refusalOf(to, of(12, 1), 0, unknown)?.message).toBe(
+      `${tooFew.message} A batch of producer 7 before this one was refused so, and comes first.`
+    )
   })
 
   test("is taken when that one came again", () => {
@@ -40,7 +45,7 @@ describe("a batch behind a refused one of its producer", () => {
   test("is found over the end of the sequences", () => {
     const refused = new RefusedSequences()
     refused.note(to, of(0x7fffffff), tooFew, 0)
-    expect(refused.refusalOf(to, of(0), 0)?.error).toBe("NOT_ENOUGH_REPLICAS")
+    expect(refused.refusalOf(to, of(0), 0, unknown)?.error).toBe("NOT_ENOUGH_REPLICAS")
   })
 
   test.each(["NOT_LEADER_OR_FOLLOWER", "UNKNOWN_TOPIC_OR_PARTITION", "UNKNOWN_TOPIC_ID", "KAFKA_STORAGE_ERROR"] as const)("is refused with %s too", (error) => {
@@ -62,6 +67,12 @@ describe("a refused batch holds up", () => {
     expect(ask(11)).toBe(undefined)
   })
 
+  test("nothing where the log misses no batch: another leader has taken it meanwhile", () => {
+    const { ask, refused } = after()
+    expect(ask(12, { isExpected: () => true })).toBe(undefined)
+    expect(refused.isEmpty).toBe(true)
+  })
+
   test("nothing after an error that its client does not send it again for", () => {
     expect(after({ error: "MESSAGE_TOO_LARGE", message: "" }).ask(11)).toBe(undefined)
   })
@@ -81,12 +92,13 @@ describe("a refused batch holds up", () => {
     expect(refused.isEmpty).toBe(true)
     refused.note(to, of(10), tooFew, 0)
     for (const records of [null, new Uint8Array(0), new Uint8Array(60), new Uint8Array(100), batch(["x"])])
-      expect(refused.refusalOf(to, records, 0)).toBe(undefined)
+      expect(refused.refusalOf(to, records, 0, unknown)).toBe(undefined)
   })
 
   test("nothing when 10,000 others were refused after it", () => {
     const { ask, refused } = after()
-    for (let connectionId = 2; connectionId <= 10_000; connectionId++) refused.note({ ...to, connectionId }, of(10, 1), tooFew, 0)
+    const other = of(10, 1)
+    for (let connectionId = 2; connectionId <= 10_000; connectionId++) refused.note({ ...to, connectionId }, other, tooFew, 0)
     expect(ask(11)).toBe("NOT_ENOUGH_REPLICAS")
     refused.note({ ...to, connectionId: 10_001 }, of(10, 1), tooFew, 0)
     expect(ask(11)).toBe(undefined)

@@ -68,6 +68,23 @@ describe("Produce", () => {
       })
     ))
 
+  test("a batch behind a refused one is taken where that one was sent on another connection, as after a change of the leader", () =>
+    over(
+      newDisk(),
+      Effect.gen(function* () {
+        const broker = yield* serving
+        const sent = (value: string, sequence: number, connectionId = 1) =>
+          send(broker.routes, sequenced([value], 5n, sequence), { topic: "new", acks: -1, connectionId })
+        expect(yield* sent("a", 0)).toMatchObject(failure("UNKNOWN_TOPIC_OR_PARTITION"))
+        broker.run(addTopic("new", { partitionCount: 1, topicId: topicId(2) }))
+        yield* until(() => typeof broker.hosted.table.find({ name: "new" }, 0) !== "string")
+        expect(yield* sent("a", 0, 2)).toMatchObject({ errorCode: 0, baseOffset: 0n })
+        expect(yield* sent("c", 2)).toMatchObject(failure("UNKNOWN_TOPIC_OR_PARTITION"))
+        expect(yield* sent("b", 1)).toMatchObject({ errorCode: 0, baseOffset: 1n })
+        expect(yield* sent("c", 2)).toMatchObject({ errorCode: 0, baseOffset: 2n })
+      })
+    ))
+
   test("L4 after a restart: the broker recognizes a repeated batch", async () => {
     const disk = newDisk()
     await over(
