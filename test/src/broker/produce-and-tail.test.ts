@@ -7,6 +7,7 @@ import { crc32c } from "../../../domain/log/crc32c.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import type { Link } from "../../../src/wire/link.ts"
+import { seed } from "../../seed.ts"
 import { createTopic, newDisk, running, worldOver } from "./cluster-support.ts"
 import { batch } from "./support.ts"
 
@@ -105,7 +106,7 @@ for (const [name, transport] of [
             const contents = new Map(batches.filter(({ baseOffset }) => baseOffset > 0).map((one) => [one.baseOffset, content(one.bytes)]))
             expect(contents).toEqual(sent[partition] ?? new Map())
           }
-        })
+        }).pipe(Effect.withRandom(Random.make(seed)))
       ),
     300_000
   )

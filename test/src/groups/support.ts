@@ -1,4 +1,4 @@
-import { Effect, Layer, Logger, LogLevel, Scope } from "effect"
+import { Effect, Layer, Logger, LogLevel, Random, Scope } from "effect"
 import { layerTypescript as checksum } from "../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { layerTypescript as compression } from "../../../adapters/compression/compression.ts"
@@ -21,6 +21,7 @@ import { SyncGroup } from "../../../src/protocol/message/14-sync-group.ts"
 import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
 import type { RequestDraft } from "../../../src/protocol/type/wire.ts"
 import { connect, type Link } from "../../../src/wire/link.ts"
+import { seed } from "../../seed.ts"
 import { join as joinBroker } from "../leader/support.ts"
 
 /** A disk and a network that outlive the leaders on them, in a time that the test lets pass. */
@@ -32,7 +33,7 @@ export class World {
 
   /** Runs a test in virtual time, with everything that it starts stopped at the end. */
   run<A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> {
-    return this.clock.run(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Fatal)))
+    return this.clock.run(Effect.scoped(test).pipe(Effect.withRandom(Random.make(seed)), Logger.withMinimumLogLevel(LogLevel.Fatal)))
   }
   get now(): number {
     return this.clock.unsafeCurrentTimeMillis()

@@ -1,4 +1,4 @@
-import { Context, Effect, Fiber, Layer, Logger, LogLevel, Schedule, type Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, LogLevel, Random, Schedule, type Scope } from "effect"
 import { layerTypescript as checksum } from "../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { layerTypescript as compression } from "../../../adapters/compression/compression.ts"
@@ -16,6 +16,7 @@ import { serveOptions } from "../../../src/serve/serve-options.ts"
 import { connect, type Link } from "../../../src/wire/link.ts"
 import { RouteSwitch } from "../../../src/wire/routing/route-switch.ts"
 import { serve } from "../../../src/wire/server.ts"
+import { seed } from "../../seed.ts"
 
 export const leaseMs = 4000
 
@@ -41,7 +42,7 @@ export class CandidatesWorld {
   }
 
   run<A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> {
-    return this.clock.run(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Fatal)))
+    return this.clock.run(Effect.scoped(test).pipe(Effect.withRandom(Random.make(seed)), Logger.withMinimumLogLevel(LogLevel.Fatal)))
   }
   get now(): number {
     return this.clock.unsafeCurrentTimeMillis()

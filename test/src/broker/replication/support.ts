@@ -1,4 +1,4 @@
-import { Effect, Either, ExecutionStrategy, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { Effect, Either, ExecutionStrategy, Exit, Layer, Logger, LogLevel, Random, Scope } from "effect"
 import { layerTypescript as checksum } from "../../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { layerTypescript as compression } from "../../../../adapters/compression/compression.ts"
@@ -22,6 +22,7 @@ import { Journal } from "../../../../src/ports/journal.ts"
 import { Produce } from "../../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { connect, type Link } from "../../../../src/wire/link.ts"
+import { seed } from "../../../seed.ts"
 import { batch } from "../support.ts"
 
 export const topicId = "BvXgbDGDQkqSB0fKXyZf6Q"
@@ -46,7 +47,7 @@ export class ReplicatedWorld {
   ) {}
 
   run<A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> {
-    return this.clock.run(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Error)))
+    return this.clock.run(Effect.scoped(test).pipe(Effect.withRandom(Random.make(seed)), Logger.withMinimumLogLevel(LogLevel.Error)))
   }
 
   private config(more: Partial<NodeConfig>): NodeConfig {

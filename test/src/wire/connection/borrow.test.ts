@@ -3,6 +3,7 @@ import { Deferred, Effect, FiberId, Random } from "effect"
 import { Produce } from "../../../../src/protocol/message/00-produce.ts"
 import { SyncGroup } from "../../../../src/protocol/message/14-sync-group.ts"
 import { route } from "../../../../src/wire/route.ts"
+import { seed } from "../../../seed.ts"
 import { eventually, onStage, transports } from "../harness.ts"
 
 const pattern = (size: number, seed: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >>> 8) * 7 + seed * 13) & 255)
@@ -54,7 +55,7 @@ for (const [name, layer] of transports)
         yield* Deferred.succeed(disk, undefined)
         yield* eventually("all are answered", () => ends.reduce((sum, { frames }) => sum + frames.length, 0) === sent)
         expect(kept.length + borrowed).toBe(sent)
-      })
+      }).pipe(Effect.withRandom(Random.make(seed)))
     )
     expect(kept.length).toBeGreaterThan(5)
     expect(wrong).toBe(0)

@@ -4,6 +4,7 @@ import fc from "fast-check"
 import { isLent, lend, pieceBytes, returnLent } from "../../../../src/ports/lent-memory.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { route } from "../../../../src/wire/route.ts"
+import { seed } from "../../../seed.ts"
 import { eventually, onStage, transports } from "../harness.ts"
 
 describe("memory for reads", () => {
@@ -89,7 +90,7 @@ for (const [name, layer] of transports)
               const got = end.answer(nth, Fetch, 12).value.responses[0]?.partitions[0]?.records ?? new Uint8Array(0)
               expect([i, got.length, Buffer.compare(got, wanted)]).toEqual([i, size, 0])
             }
-        }),
+        }).pipe(Effect.withRandom(Random.make(seed))),
       { writeBufferBytesMax: 3_000_000, inFlightRequestsMax: 100 }
     )
   })
