@@ -16,8 +16,6 @@ const partitions = 4
 const membersOfEach = 2
 /** offsets.topic.num.partitions, and the one of them that has the groups. */
 const [streams, stream] = [4, 0]
-/** Members have settled when their group has not been rebalanced for so long, ms. */
-const quietMs = 1500
 const readEveryMs = 200
 const committedWithinMs = 60_000
 /** The producer: its messages are the same for every group. */
@@ -72,9 +70,9 @@ export class GroupLoad {
     const { bootstrap } = nodes
     for (const group of this.groups) {
       const membership = { bootstrap, topic, group: group.group, count: membersOfEach }
-      this.members.push(await Members.start(group.kind, membership, (line) => group.take(line, Date.now()), complain))
+      this.members.push(await Members.start(group.kind, membership, (line) => group.take(line), complain))
     }
-    await until("every member has partitions", () => this.groups.every((group) => group.isQuiet(membersOfEach, Date.now(), quietMs)))
+    await until("the members of every group have all partitions", () => this.groups.every((group) => group.isAssigned(membersOfEach, partitions)))
     await coordinating(this.site)
     for (const group of this.groups) group.settle()
     this.reading = this.readOffsets()

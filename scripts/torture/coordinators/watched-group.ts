@@ -21,9 +21,8 @@ export class WatchedGroup {
   /** How often committed offsets were read. */
   reads = 0
   private isSettled = false
-  /** The members that have been assigned partitions. */
-  private readonly assigned = new Set<number>()
-  private changedAtMs = 0
+  /** The partitions of each member whose last line of the group's assignments was one. */
+  private readonly assigned = new Map<number, ReadonlyArray<number>>()
   private readonly next = new Map<number, number>()
   /** The offset below which no partition may ever fall: of acknowledged commits, and of those that were read. */
   private readonly least = new Map<number, number>()
@@ -41,9 +40,10 @@ export class WatchedGroup {
   get floor(): ReadonlyMap<number, number> {
     return new Map(this.least)
   }
-  /** Whether so many members have partitions, and no rebalance was seen for `ms`. */
-  isQuiet(members: number, nowMs: number, ms: number): boolean {
-    return this.assigned.size === members && nowMs - this.changedAtMs >= ms
+  /** Whether so many members have partitions, and together each of them once: the first rebalances are over then, however long they took. */
+  isAssigned(members: number, partitions: number): boolean {
+    const all = [...this.assigned.values()].flat()
+    return this.assigned.size === members && all.length === partitions && new Set(all).size === partitions
   }
   /** From now on a rebalance is a violation: no member ends. */
   settle(): void {
@@ -53,11 +53,11 @@ export class WatchedGroup {
     return this.next.get(partition) ?? 0
   }
 
-  take(line: MemberLine, nowMs: number): void {
+  take(line: MemberLine): void {
     switch (line.kind) {
       case "assigned":
       case "revoked":
-        return this.rebalanced(line, nowMs)
+        return this.rebalanced(line)
       case "processed":
         return this.process(line.member, line.partition, line.offset)
       case "committed":
@@ -85,10 +85,10 @@ export class WatchedGroup {
     for (const [partition, offset] of offsets) this.raise(partition, offset)
   }
 
-  private rebalanced({ kind, member, text }: { readonly kind: string; readonly member: number; readonly text: string }, nowMs: number): void {
+  private rebalanced({ kind, member, text }: { readonly kind: string; readonly member: number; readonly text: string }): void {
     if (this.isSettled) return this.parts.complain(`G: ${this.group} was rebalanced, and no member ended: member ${member} of ${this.kind}: ${kind} ${text}`)
-    this.changedAtMs = nowMs
-    if (kind === "assigned" && text !== "") this.assigned.add(member)
+    if (kind === "assigned" && text !== "") this.assigned.set(member, text.split(",").map(Number))
+    else this.assigned.delete(member)
   }
   /** A rebalance that assigns the same again is one as well. */
   private joined(member: number, joins: number): void {

@@ -11,7 +11,7 @@ const settled = () => {
   const commits = new Acknowledgements()
   const complain = (complaint: string) => void complaints.push(complaint)
   const group = new WatchedGroup({ kind: "ours", group: "g", topic: "t", commits, note: () => undefined, complain })
-  const take = (line: string) => group.take(parseMemberLine(line) as MemberLine, 1000)
+  const take = (line: string) => group.take(parseMemberLine(line) as MemberLine)
   take("g\t1000\t0\t0")
   group.settle()
   return { complaints, group, take }
@@ -22,7 +22,17 @@ test("a group that processes and commits every record once has nothing against i
   for (const line of ["r\t0\t0\t0", "r\t0\t0\t1", "c\t1100\t0\t1\t0:2", "e\t1200\t0\tNOT_COORDINATOR", "r\t0\t0\t2", "c\t1300\t0\t1\t0:3"]) take(line)
   group.read(new Map([[0, 3]]), group.floor)
   expect([complaints, group.processed, group.commits, group.refused, group.processedTo(0)]).toEqual([[], 3, 2, 1, 3])
-  expect([group.isQuiet(1, 2000, 1000), group.isQuiet(1, 1999, 1000), group.isQuiet(2, 2000, 1000)]).toEqual([true, false, false])
+})
+
+test("the first rebalances of a group are over when its members have each partition once", () => {
+  const parts = { kind: "ours" as const, group: "g", topic: "t", commits: new Acknowledgements(), note: () => undefined, complain: () => undefined }
+  const group = new WatchedGroup(parts)
+  const isAssignedAfter = (line: string) => {
+    group.take(parseMemberLine(line) as MemberLine)
+    return group.isAssigned(2, 3)
+  }
+  const lines = ["g\t1\t0\t0,1,2", "g\t2\t1\t2", "v\t3\t0\trevoked", "g\t4\t0\t0,1", "v\t5\t1\trevoked", "g\t6\t1\t", "g\t7\t0\t0,1,2"]
+  expect(lines.map(isAssignedAfter)).toEqual([false, false, false, true, false, false, false])
 })
 
 test("a committed offset that goes back, a rebalance, a second join, and a record that is given twice or left out are violations", () => {
