@@ -17,6 +17,8 @@ const topicsMax = 20
 export const creating = "CreateTopics"
 /** What a cluster without a leader, or with one that changes, may answer: clients repeat the request. */
 const withoutLeader: ReadonlySet<KafkaError> = new Set(["NOT_CONTROLLER", "REQUEST_TIMED_OUT"])
+/** Part of the message of a leader that has heard no broker for the time of a session, as on a machine that stood still: each is unfenced with its next heartbeat. */
+const allFenced = "All brokers are currently fenced"
 
 /** Creates and deletes topics all the time, through one broker after the other. */
 export class TopicMaker {
@@ -87,6 +89,7 @@ export class TopicMaker {
     const error = kafkaError(code)
     if (error === "NONE") return true
     if (withoutLeader.has(error)) this.refuse(error)
+    else if (error === "INVALID_REPLICATION_FACTOR" && message?.includes(allFenced) === true) this.refuse(allFenced)
     else this.complain(`${what}: ${error} ${message ?? ""}`)
     return false
   }
