@@ -1,4 +1,5 @@
 import * as net from "node:net"
+import { freePort } from "../bench/port.ts"
 
 /** A node by its name, as "broker-1" or "leader", or the clients of the cluster. */
 export type End = string
@@ -36,12 +37,12 @@ export class Links {
 
   /**
    * Opens a port for connections to `to`. `from` is the other end; undefined where the first request of each connection
-   * tells which broker it is from.
+   * tells which broker it is from. Default `port`: a free one that stays free while it is refused.
    */
-  async open(to: End, targetPort: number, from: End | undefined, port = 0): Promise<number> {
+  async open(to: End, targetPort: number, from: End | undefined, port?: number): Promise<number> {
+    const own = port ?? (await freePort())
     const server = net.createServer((near) => this.accept(near, targetPort, from, to))
-    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve))
-    const own = (server.address() as net.AddressInfo).port
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(own, "127.0.0.1", resolve))
     this.servers.set(own, { server, to })
     return own
   }
