@@ -40,5 +40,5 @@ testWith(
     expect(result.epochs).toBeGreaterThan(2)
     for (const count of [result.topicsCreated, result.commits, result.leaderAnswers, result.offsetReads]) expect(count).toBeGreaterThan(10)
   },
-  600_000
+  660_000
 )

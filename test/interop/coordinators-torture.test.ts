@@ -38,5 +38,5 @@ testWith(
       for (const count of [processed, commits, reads]) expect(count).toBeGreaterThan(3)
     }
   },
-  600_000
+  660_000
 )

@@ -34,5 +34,5 @@ testWith(
     expect(result.acknowledged).toBeGreaterThan(100)
     for (const { pausesMs } of result.events) for (const kind of kinds) expect(pausesMs[kind]).toBeGreaterThan(0)
   },
-  600_000
+  660_000
 )
